@@ -1,0 +1,89 @@
+"""TensorFlow, the Keras 2 API and bert4keras, loaded in the one order that works.
+
+The only module that imports bert4keras. The switches it checks are set by `import pet_keras`.
+"""
+import contextlib
+import os
+import random
+import sys
+
+import numpy as np
+
+BERT4KERAS = '0.11.5'
+INSTALL = 'pip install --no-deps bert4keras==%s' % BERT4KERAS
+
+
+@contextlib.contextmanager
+def _no_chatter():
+    """Drops what TensorFlow's C++ side writes to standard error while it loads (errors are exceptions)."""
+    try:
+        sys.stderr.flush()
+        saved = os.dup(2)
+    except (OSError, AttributeError):  # no standard error to guard
+        yield
+        return
+    with open(os.devnull, 'w') as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def _legacy_keras():
+    """tf.keras as Keras 2, or an ImportError that says why it is not."""
+    import tensorflow as tf
+    try:
+        module = tf.keras.layers.Layer.__module__
+    except ImportError:
+        raise ImportError('pet_keras needs tf-keras, the Keras 2 API. Type:  pip install "tf-keras~=%s.0"'
+                          % '.'.join(tf.__version__.split('.')[:2])) from None
+    if not module.startswith('tf_keras'):
+        raise ImportError(
+            'TensorFlow was imported before pet_keras and has already loaded Keras 3, but bert4keras needs '
+            'Keras 2. Put `import pet_keras` above the first import of tensorflow, or set the environment '
+            'variable TF_USE_LEGACY_KERAS=1.')
+    return tf, tf.keras
+
+
+def _bert4keras():
+    """Imports bert4keras, or raises an ImportError that says what to type."""
+    why = 'its metadata asks for a Keras of 2019, so pip cannot install it as a dependency'
+    try:
+        import bert4keras
+    except ImportError:
+        raise ImportError('pet_keras needs bert4keras %s (%s). Type:  %s' % (BERT4KERAS, why, INSTALL)) from None
+    version = getattr(bert4keras, '__version__', '0')
+    if tuple(int(n) for n in version.split('.')[:3]) < (0, 11, 5):
+        raise ImportError('bert4keras %s is too old; pet_keras needs %s (%s). Type:  %s'
+                          % (version, BERT4KERAS, why, INSTALL))
+    imported = sys.modules.get('bert4keras.backend')
+    if imported is not None and not imported.is_tf_keras:
+        raise ImportError('bert4keras was imported before pet_keras, without TF_KERAS=1. '
+                          'Put `import pet_keras` above it, or set the environment variable TF_KERAS=1.')
+    try:
+        import distutils  # noqa: F401  bert4keras uses it; Python 3.12 has it only through setuptools
+    except ImportError:
+        raise ImportError('bert4keras needs distutils, which Python %d.%d has only with setuptools. '
+                          'Type:  pip install setuptools' % sys.version_info[:2]) from None
+
+
+with _no_chatter():
+    tf, keras = _legacy_keras()
+    tf.config.list_physical_devices('GPU')  # looks for CUDA now, while its complaint is not heard
+    _bert4keras()
+    from bert4keras.backend import K, gelu_erf, gelu_tanh  # noqa: F401
+    from bert4keras.layers import Embedding, Input, Layer  # noqa: F401
+    from bert4keras.models import BERT, GPT, GPT2, GPT2_ML, NEZHA, LM_Mask  # noqa: F401
+    from bert4keras.models import build_transformer_model  # noqa: F401
+    from bert4keras.snippets import truncate_sequences  # noqa: F401
+    from bert4keras.tokenizers import Tokenizer  # noqa: F401
+
+
+def set_seed(seed):
+    """Seeds Python, NumPy and TensorFlow and makes TensorFlow's operations deterministic."""
+    random.seed(seed)
+    np.random.seed(seed)
+    tf.random.set_seed(seed)
+    tf.config.experimental.enable_op_determinism()

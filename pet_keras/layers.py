@@ -1,0 +1,57 @@
+"""Layers of the cloze models."""
+from pet_keras.backend import Layer, keras, tf
+
+
+class GatherPositions(Layer):
+    """Picks the vectors at the asked positions, before the vocabulary product.
+
+    Input: `[hidden [batch, length, hidden_size], positions [batch, n] int32]`.
+    Output: `[batch, n, hidden_size]`. Padding a row of positions with 0 is harmless as long as the
+    loss gives these places no weight.
+    """
+    def call(self, inputs):
+        hidden, positions = inputs
+        return tf.gather(hidden, tf.cast(positions, 'int32'), batch_dims=1)
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+class WordLogits(Layer):
+    """Logits of a few words only: the product with their rows of the tied output embedding.
+
+    Input: `[batch, n, embedding_size]`. Output: `[batch, n, len(token_ids)]`.
+
+    Arguments:
+        embedding: the token Embedding layer, whose table is the output matrix.
+        bias: the layer that adds the output bias (bert4keras' `MLM-Bias`), or None.
+        token_ids: list of int, the vocabulary rows wanted.
+    """
+    def __init__(self, embedding, bias, token_ids, **kwargs):
+        super(WordLogits, self).__init__(**kwargs)
+        self.embedding, self.bias, self.token_ids = embedding, bias, list(token_ids)
+
+    def call(self, inputs):
+        rows = tf.gather(self.embedding.embeddings, self.token_ids)
+        logits = tf.einsum('bnh,wh->bnw', inputs, tf.cast(rows, inputs.dtype))
+        if self.bias is not None:
+            logits += tf.cast(tf.gather(self.bias.beta, self.token_ids), logits.dtype)
+        return logits
+
+
+def masked_crossentropy(y_true, y_pred):
+    """Mean cross-entropy over the positions whose target is not 0 (`[PAD]`).
+
+    The author's loss (kexue.fm 7764): one mean over every masked position of the batch, whether it
+    stands in the pattern, in a labelled text or in an unlabelled one.
+
+    Arguments: `y_true` int `[batch, n]`; `y_pred` logits `[batch, n, vocab_size]`.
+    """
+    y_true = tf.cast(y_true, 'int32')
+    weight = tf.cast(tf.not_equal(y_true, 0), 'float32')
+    loss = keras.losses.sparse_categorical_crossentropy(y_true, tf.cast(y_pred, 'float32'), from_logits=True)
+    return tf.reduce_sum(loss * weight) / tf.maximum(tf.reduce_sum(weight), 1.)
+
+
+keras.utils.get_custom_objects().update({'GatherPositions': GatherPositions,
+                                         'masked_crossentropy': masked_crossentropy})

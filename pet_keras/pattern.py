@@ -1,0 +1,136 @@
+"""Patterns: one readable line of text that turns an example into a cloze."""
+import re
+from collections import namedtuple
+
+from pet_keras.errors import UserError
+
+_PIECE = re.compile(r'\{(\w*)\}|(\[(?:MASK|SEP|PAD|CLS|UNK|unused\d+)\])')
+_HOLES = ('text', 'text_a', 'text_b')
+
+def tokenize(tokenizer, text):
+    """Tokens of a text without `[CLS]` and `[SEP]`."""
+    return tokenizer.tokenize(text)[1:-1]
+
+
+Encoded = namedtuple('Encoded', 'token_ids segment_ids mask_positions text_positions')
+
+
+class Pattern(object):
+    """A cloze: literal text, `{text}` (or `{text_a}` and `{text_b}`), and `[MASK]` for the label word.
+
+    A run of `[MASK]` stands for the label word and takes as many tokens as the word has, so
+    `[MASK]` and `[MASK][MASK]` serve words of any length. `[unused1]`… are prompt tokens; `[SEP]`
+    ends a segment. Called PVP's pattern P in arXiv 2001.07676, section 3; 模板 in kexue.fm 7764.
+
+    >>> Pattern('[MASK]满意。{text}').fill('房间很干净', word='很')
+    '很满意。房间很干净'
+
+    Raises: UserError for an unknown `{name}`, no text, or more than one run of `[MASK]`.
+    """
+    def __init__(self, string):
+        self.string = string
+        self.pieces = []  # ('text', s) | ('token', '[unused1]') | ('mask', n) | ('hole', 'text')
+        end = 0
+        for match in _PIECE.finditer(string):
+            self._literal(string[end:match.start()])
+            hole, token = match.groups()
+            if token is None:
+                if hole not in _HOLES:
+                    raise UserError('Pattern %r: {%s} is not one of {text}, {text_a}, {text_b}.' % (string, hole))
+                self.pieces.append(('hole', hole))
+            elif token == '[MASK]' and self.pieces and self.pieces[-1][0] == 'mask':
+                self.pieces[-1] = ('mask', self.pieces[-1][1] + 1)
+            else:
+                self.pieces.append(('mask', 1) if token == '[MASK]' else ('token', token))
+            end = match.end()
+        self._literal(string[end:])
+        self.holes = [value for kind, value in self.pieces if kind == 'hole']
+        if sorted(self.holes) not in (['text'], ['text_a', 'text_b']):
+            raise UserError('Pattern %r must hold {text} once, or {text_a} and {text_b} once each.' % string)
+        if sum(kind == 'mask' for kind, _ in self.pieces) > 1:
+            raise UserError('Pattern %r has [MASK] in more than one place: one label word fills one blank.' % string)
+
+    def _literal(self, string):
+        if string:
+            self.pieces.append(('text', string))
+
+    def __repr__(self):
+        return 'Pattern(%r)' % self.string
+
+    @property
+    def has_mask(self):
+        return any(kind == 'mask' for kind, _ in self.pieces)
+
+    @property
+    def is_pair(self):
+        return 'text_b' in self.holes
+
+    def texts(self, text, text_b=None):
+        """The example's texts by hole; UserError if there is one text where two are wanted, or two for one."""
+        if self.is_pair != (text_b is not None):
+            raise UserError('Pattern %r takes %s.' % (
+                self.string, 'two texts, but only one was given' if self.is_pair else 'one text, but two were given'))
+        return {'text_a': text, 'text_b': text_b} if self.is_pair else {'text': text}
+
+    def fill(self, text, text_b=None, word=None):
+        """The cloze as a person reads it; `word` None leaves the blank as ____."""
+        texts = self.texts(text, text_b)
+        blank = word if word is not None else '____'
+        return ''.join({'hole': lambda v: texts[v], 'mask': lambda v: blank}.get(kind, str)(value)
+                       for kind, value in self.pieces)
+
+    def encode(self, tokenizer, text, text_b=None, word_length=1, maxlen=128):
+        """Token ids of the cloze, with the places of the blank and of the texts.
+
+        Texts that do not fit are cut at their ends, the longer one first; the pattern is never cut.
+
+        Arguments:
+            tokenizer: bert4keras Tokenizer.
+            text, text_b: str, or a list of token ids (a text tokenized before).
+            word_length: tokens of the label word, the number of `[MASK]` written.
+            maxlen: tokens in all, `[CLS]` and `[SEP]` included.
+
+        Returns: Encoded(token_ids, segment_ids, mask_positions, text_positions), lists of int.
+
+        Raises: UserError for a pattern with a character that the vocabulary has not, or too long for maxlen.
+        """
+        from pet_keras.backend import truncate_sequences
+        fixed, texts = self._tokens(tokenizer, word_length), self.texts(text, text_b)
+        texts = {name: tokenizer.tokens_to_ids(tokenize(tokenizer, t)) if isinstance(t, str) else list(t)
+                 for name, t in texts.items()}
+        room = maxlen - 2 - sum(len(ids) for kind, ids in fixed if kind != 'hole')
+        if room < len(texts):
+            raise UserError('Pattern %r takes %d tokens and leaves no room for a text within maxlen=%d.' % (
+                self.string, maxlen - room, maxlen))
+        truncate_sequences(room, -1, *texts.values())
+        token_ids, segment_ids, mask_positions, text_positions = [tokenizer._token_start_id], [0], [], []
+        segment = 0
+        for kind, value in fixed:
+            ids = texts[value] if kind == 'hole' else value
+            if kind in ('hole', 'mask'):
+                places = range(len(token_ids), len(token_ids) + len(ids))
+                (text_positions if kind == 'hole' else mask_positions).extend(places)
+            token_ids.extend(ids)
+            segment_ids.extend([segment] * len(ids))
+            if kind == 'token' and ids[0] == tokenizer._token_end_id:
+                segment = 1
+        return Encoded(token_ids + [tokenizer._token_end_id], segment_ids + [segment], mask_positions, text_positions)
+
+    def _tokens(self, tokenizer, word_length):
+        """The pieces with ids for all but the holes."""
+        fixed = []
+        for kind, value in self.pieces:
+            if kind == 'text':
+                tokens = tokenize(tokenizer, value)
+                unknown = [t for t in tokens if t not in tokenizer._token_dict]
+                if unknown:
+                    raise UserError('Pattern %r: %s is not in the vocabulary.' % (self.string, '、'.join(unknown)))
+                value = tokenizer.tokens_to_ids(tokens)
+            elif kind == 'token':
+                if value not in tokenizer._token_dict:
+                    raise UserError('Pattern %r: the vocabulary has no %s.' % (self.string, value))
+                value = [tokenizer._token_dict[value]]
+            elif kind == 'mask':
+                value = [tokenizer._token_mask_id] * word_length
+            fixed.append((kind, value))
+        return fixed

@@ -1,0 +1,203 @@
+"""The training loop of ClozeClassifier: epochs, the best on dev, early stopping, resuming."""
+import json
+import math
+import os
+import shutil
+import sys
+
+import numpy as np
+
+from pet_keras.backend import keras, set_seed, tf
+from pet_keras.batching import batches_by_length, pad
+from pet_keras.errors import UserError
+from pet_keras.layers import masked_crossentropy
+from pet_keras.masking import random_masking
+from pet_keras.pattern import Pattern
+
+
+def default_learning_rate(hidden_size):
+    """2e-5 for a base model (768 wide), more for a narrower one: 1.8e-4 for 256."""
+    return 2e-5 * (768. / hidden_size) ** 2
+
+
+class Trainer(object):
+    """One training run of a ClozeClassifier.
+
+    Arguments:
+        classifier: the ClozeClassifier to train, in place.
+        epochs: passes over all the data.
+        batch_size: texts a step, labelled and unlabelled mixed as they come.
+        learning_rate: of Adam; None takes `default_learning_rate`.
+        mask_rate: share of the text's tokens that are masked for the MLM loss; 0 leaves the blank alone.
+        patience: epochs without a better dev result before it stops; None never stops early.
+        seed: decides data order, masks and dropout; the same seed gives the same bits on one machine.
+        out: a folder to keep the best model in, and what `resume` needs; None keeps all in memory.
+        resume: goes on where an interrupted run into `out` stopped.
+        verbose: 1 shows a progress bar and a line an epoch.
+
+    Raises: UserError for a setting out of range, an `out` in use or not writable, a resume that does not fit.
+    """
+    def __init__(self, classifier, epochs=10, batch_size=16, learning_rate=None, mask_rate=0.15, patience=None,
+                 seed=0, out=None, resume=False, verbose=0):
+        if epochs < 1 or batch_size < 1 or not 0 <= mask_rate < 1 or (patience is not None and patience < 1):
+            raise UserError('epochs, batch_size and patience are at least 1, and mask_rate is in [0, 1).')
+        if learning_rate is not None and not learning_rate > 0:
+            raise UserError('learning_rate must be above 0.')
+        if resume and not out:
+            raise UserError('resume needs the out folder of the run to go on with.')
+        self.classifier, self.out, self.resume, self.verbose = classifier, out, resume, verbose
+        self.epochs, self.batch_size, self.mask_rate, self.patience = epochs, batch_size, mask_rate, patience
+        self.learning_rate = learning_rate or default_learning_rate(classifier.checkpoint.config['hidden_size'])
+        self.seed = seed
+        self.plain = Pattern('{text_a}[SEP]{text_b}' if classifier.task.is_pair else '{text}')
+
+    def run(self, labelled, unlabelled, dev):
+        """Trains; leaves the classifier with the best epoch's weights (the last one's without dev)."""
+        model, texts = self.classifier.model, self._tokenize(labelled, unlabelled)
+        optimizer = keras.optimizers.Adam(self.learning_rate)
+        model.compile(optimizer, loss=masked_crossentropy)
+        optimizer.build(model.trainable_variables)
+        state = tf.train.Checkpoint(model=model, optimizer=optimizer)
+        history, best, best_weights = [], None, None
+        if self.out:
+            history = self._open_out(state, labelled, unlabelled, dev)
+            scores = [(self._dev_score(h), h['epoch']) for h in history if 'dev_accuracy' in h]
+            if scores:
+                best = max(scores)
+                if best[1] != history[-1]['epoch']:
+                    last = model.get_weights()
+                    self.classifier.transformer.load_weights_from_checkpoint(os.path.join(self.out, 'bert_model.ckpt'))
+                    best_weights = model.get_weights()
+                    model.set_weights(last)
+        if dev and not history:
+            history, best, best_weights = self._after_epoch(0, None, dev, history, best, best_weights)
+        done = history[-1]['epoch'] if history else 0
+        set_seed((self.seed * 1000003 + done) % 2 ** 31)  # once a run: seeding anew rebuilds the graph's kernels
+        try:
+            for epoch in range(done, self.epochs):
+                if self._waited(history, best):
+                    break
+                loss = self._train_epoch(epoch, texts)
+                history, best, best_weights = self._after_epoch(epoch + 1, loss, dev, history, best, best_weights)
+                if self.out:
+                    self._save_state(state, history)
+        except KeyboardInterrupt:
+            if self.verbose:
+                print('\nInterrupted in epoch %d.%s' % (
+                    epoch + 1, ' What came before is in %s; --resume goes on.' % self.out if self.out else ''))
+            raise
+        if best_weights is not None:
+            model.set_weights(best_weights)
+        if self.out:
+            shutil.rmtree(os.path.join(self.out, 'resume'), ignore_errors=True)
+
+    def _tokenize(self, labelled, unlabelled):
+        """(pattern, [token ids of each text], label index or None) of every example."""
+        classifier = self.classifier
+        return ([(classifier.pattern, classifier.tokenize(e), classifier.labels.index(e.label)) for e in labelled]
+                + [(self.plain, classifier.tokenize(e), None) for e in unlabelled])
+
+    def _train_epoch(self, epoch, texts):
+        """One pass; data order and masks depend on seed and epoch alone."""
+        model = self.classifier.model
+        sequences = [self._mask(text, self._rng(epoch, i)) for i, text in enumerate(texts)]
+        order = batches_by_length([len(s[0]) for s in sequences], self.batch_size, self._rng(epoch, len(texts)))
+        if self.verbose:
+            print('Epoch %d/%d' % (epoch + 1, self.epochs))
+        result = model.fit(self._batches(sequences, order), steps_per_epoch=len(order), epochs=1, shuffle=False,
+                           verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
+        loss = result.history['loss'][0]
+        if not math.isfinite(loss):
+            raise UserError('The loss became %s in epoch %d: try a smaller learning rate than %g.' % (
+                loss, epoch + 1, self.learning_rate))
+        return loss
+
+    def _rng(self, *numbers):
+        return np.random.default_rng((self.seed,) + numbers)
+
+    def _mask(self, text, rng):
+        """(source ids, segment ids, positions, target ids) of one example, the blank first."""
+        pattern, token_ids, label = text
+        classifier, words = self.classifier, [[]]
+        if label is not None:
+            words = [ids for k, ids in classifier.words if k == label]
+        word = words[rng.integers(len(words))]
+        encoded = pattern.encode(classifier.tokenizer, *token_ids, word_length=len(word), maxlen=classifier.maxlen)
+        source, drawn, targets = random_masking(encoded.token_ids, encoded.text_positions, rng,
+                                                len(classifier.checkpoint.vocab), classifier.tokenizer._token_mask_id,
+                                                self.mask_rate)
+        return (source, encoded.segment_ids, encoded.mask_positions + drawn.tolist(), word + targets.tolist())
+
+    def _batches(self, sequences, order):
+        for batch in order:
+            source, segments, positions, targets = zip(*[sequences[i] for i in batch])
+            n = max(1, max(map(len, positions)))
+            yield tuple(self.classifier.inputs(pad(source), pad(segments), pad(positions, n))), pad(targets, n)
+
+    @staticmethod
+    def _dev_score(record):
+        """Accuracy first; among equals the likelier."""
+        return record['dev_accuracy'], record['dev_log_likelihood']
+
+    def _after_epoch(self, epoch, loss, dev, history, best, best_weights):
+        """Evaluates on dev, keeps and writes the best; without dev the last is the best."""
+        record = {'epoch': epoch, 'loss': loss}
+        if dev:
+            report = self.classifier.evaluate(dev)
+            record.update(dev_accuracy=report['accuracy'], dev_log_likelihood=report['log_likelihood'])
+            if self.verbose:
+                print('  dev accuracy %.2f%%' % report['accuracy'] + ('  (before training)' if epoch == 0 else ''))
+        history = history + [record]
+        better = not dev or best is None or self._dev_score(record) > best[0]
+        self.classifier.history = history
+        if better:
+            if dev:
+                best, best_weights = (self._dev_score(record), epoch), self.classifier.model.get_weights()
+            if self.out:
+                self.classifier.save(self.out)
+        return history, best, best_weights
+
+    def _waited(self, history, best):
+        return bool(self.patience and best and history[-1]['epoch'] - best[1] >= self.patience)
+
+    # --- the out folder -----------------------------------------------------------------------------
+
+    def _open_out(self, state, labelled, unlabelled, dev):
+        """Makes the folder and, with resume, reads the state; returns the history so far."""
+        self._settings = {
+            'learning_rate': self.learning_rate, 'batch_size': self.batch_size, 'mask_rate': self.mask_rate,
+            'seed': self.seed, 'pattern': self.classifier.pattern.string, 'maxlen': self.classifier.maxlen,
+            'checkpoint': self.classifier.checkpoint.fingerprint,
+            'labelled': len(labelled), 'unlabelled': len(unlabelled), 'dev': len(dev)}
+        progress = os.path.join(self.out, 'resume', 'progress.json')
+        if self.resume:
+            if not os.path.isfile(progress):
+                raise UserError('%s holds no interrupted run to resume.' % self.out)
+            with open(progress, encoding='utf-8') as reader:
+                saved = json.load(reader)
+            changed = ['%s was %s and is %s' % (k, saved['settings'][k], v) for k, v in self._settings.items()
+                       if saved['settings'][k] != v]
+            if changed:
+                raise UserError('%s cannot be resumed with other settings: %s.' % (self.out, '; '.join(changed)))
+            state.read(os.path.join(self.out, 'resume', saved['state'])).assert_existing_objects_matched()
+            self.classifier.history = saved['history']
+            return saved['history']
+        if os.path.exists(os.path.join(self.out, 'classifier.json')) or os.path.exists(progress):
+            raise UserError('%s already holds a model: choose another folder%s.' % (
+                self.out, ', or resume the interrupted run in it' if os.path.exists(progress) else ''))
+        try:
+            os.makedirs(os.path.join(self.out, 'resume'), exist_ok=True)
+            with open(os.path.join(self.out, 'resume', 'writable'), 'w'):
+                pass
+        except OSError as e:
+            raise UserError('%s cannot be written: %s.' % (self.out, e.strerror)) from None
+        return []
+
+    def _save_state(self, state, history):
+        """Two states by turns: the one that progress.json names is always whole."""
+        folder, name = os.path.join(self.out, 'resume'), 'state%d' % (len(history) % 2)
+        state.write(os.path.join(folder, name))
+        partial = os.path.join(folder, 'progress.tmp')
+        with open(partial, 'w', encoding='utf-8') as writer:
+            json.dump({'settings': self._settings, 'history': history, 'state': name}, writer, ensure_ascii=False)
+        os.replace(partial, os.path.join(folder, 'progress.json'))
