@@ -13,8 +13,10 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 __version__ = '0.1.0'
 
 _NAMES = {
-    'Checkpoint': 'checkpoint', 'build_mlm': 'models', 'Pattern': 'pattern', 'Verbalizer': 'verbalizer',
-    'Task': 'task', 'Example': 'data', 'read_examples': 'data', 'ClozeClassifier': 'classifier',
+    'Checkpoint': 'checkpoint', 'build_mlm': 'models', 'build_lm': 'models', 'Pattern': 'pattern',
+    'Verbalizer': 'verbalizer', 'Task': 'task', 'Example': 'data', 'read_examples': 'data',
+    'ClozeClassifier': 'classifier', 'FineTuningClassifier': 'baselines', 'PtuningEmbedding': 'layers',
+    'PromptEncoder': 'layers', 'prompt_pattern': 'prompts', 'PromptServer': 'serving',
 }
 __all__ = sorted(_NAMES) + ['__version__']
 

@@ -108,6 +108,11 @@ class Checkpoint(object):
         return 'bert' if 'bert/embeddings/position_embeddings' in self.shapes else 'nezha'
 
     @property
+    def is_causal(self):
+        """Whether a token sees only what stands before it."""
+        return self.application == 'lm' or self.family.startswith('gpt')
+
+    @property
     def has_mlm_head(self):
         """Whether every variable of BERT's MLM head is there."""
         return all(name in self.shapes for name in _MLM_HEAD)
@@ -196,11 +201,9 @@ class Checkpoint(object):
         """
         from pet_keras.backend import tf
         names, tensors = [], []
-        for layer, variables in transformer.variable_mapping().items():
-            if layer in transformer.layers:
-                for name, weight in zip(variables, transformer.layers[layer].weights):
-                    names.append(name)
-                    tensors.append(tf.cast(weight, 'float32'))
+        for name, weight in transformer.variables():
+            names.append(name)
+            tensors.append(tf.cast(weight, 'float32'))
         os.makedirs(folder, exist_ok=True)
         for source, name in ((self.config_path, 'bert_config.json'), (self.vocab_path, 'vocab.txt')):
             target = os.path.join(folder, name)

@@ -2,161 +2,134 @@
 import json
 import os
 
-import numpy as np
-
-from pet_keras.backend import keras, tf
-from pet_keras.batching import batches_by_length, pad
+from pet_keras.backend import keras, set_seed, tf
 from pet_keras.checkpoint import Checkpoint
-from pet_keras.data import Example
+from pet_keras.cloze import Cloze, ask, lesson_batches, merge_scores, score_words
 from pet_keras.errors import UserError
-from pet_keras.metrics import classification_report
-from pet_keras.models import build_mlm, label_word_model
-from pet_keras.pattern import tokenize
+from pet_keras.layers import masked_crossentropy
+from pet_keras.models import build, label_word_model
+from pet_keras.prompts import initial_rows, load_prompt, save_prompt, trainable_tokens
 from pet_keras.task import Task
-from pet_keras.training import Trainer
+from pet_keras.text_classifier import TextClassifier
 
 
-class ClozeClassifier(object):
-    """Classifies a text by the word that a masked language model puts into the blank of a pattern.
+class ClozeClassifier(TextClassifier):
+    """Classifies a text by the word that a language model puts into the blank of a pattern.
 
     It works before any training (zero-shot) and learns from labelled texts, unlabelled texts, or both
-    (`fit`). Source: kexue.fm 7764; arXiv 2001.07676, section 3.
+    (`fit`). Source: kexue.fm 7764; arXiv 2001.07676, section 3. With `train='prompt'` only the rows of the
+    pattern's and label words' `[unused]` tokens train: kexue.fm 8295; arXiv 2103.10385.
 
     Arguments:
         task: a Task, a shipped task's name or a task's JSON file.
         checkpoint: a Checkpoint, a folder in Google's format, or a shipped model's name.
         pattern: a name in the task, or a pattern of your own; None takes the task's first.
         maxlen: longest sequence in tokens; at most what the checkpoint allows. Longer texts are cut.
+        train: 'all' weights, or 'prompt': the `[unused]` tokens' rows alone.
+        prompt_encoder: None, 'lstm' or 'mlp', see PromptEncoder; with train='prompt'.
+        prompt_init: 'unused' (the tokens' rows as they are), 'random', or 'words' (those of the task's first
+            natural pattern); with train='prompt'.
+        seed: of the random rows and the encoder's weights.
 
     Raises: UserError where task and checkpoint do not fit: no MLM head, a label word outside the vocabulary.
 
     >>> ClozeClassifier('sentiment').predict(['房间很干净，服务也热情', '又吵又脏，再也不来了'])
     ['正面', '负面']
     """
-    def __init__(self, task='sentiment', checkpoint='bert-mini-zh', pattern=None, maxlen=128):
+    loss = staticmethod(masked_crossentropy)
+
+    def __init__(self, task='sentiment', checkpoint='bert-mini-zh', pattern=None, maxlen=128, train='all',
+                 prompt_encoder=None, prompt_init='unused', seed=0):
         self.task = task if isinstance(task, Task) else Task.load(task)
-        self.pattern = self.task.pattern(pattern)
         self.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
         self.tokenizer = self.checkpoint.tokenizer()
         self.maxlen = min(maxlen, self.checkpoint.max_position or maxlen)
         self.words = self.task.verbalizer.token_ids(self.tokenizer)
-        self.pattern.encode(self.tokenizer, *[''] * (1 + self.task.is_pair),
-                            word_length=max(len(ids) for _, ids in self.words), maxlen=self.maxlen)
-        self.transformer = build_mlm(self.checkpoint, return_keras_model=False)
+        self.pattern = self.task.pattern(pattern)
+        if train not in ('all', 'prompt'):
+            raise UserError("train=%r: choose 'all' or 'prompt'." % train)
+        self.train, self.history, self._scorer, prompt = train, [], None, None
+        if train == 'prompt':
+            self.prompt_tokens = trainable_tokens(self.pattern, self.task.verbalizer)
+            prompt = {'trainable_token_ids': self.tokenizer.tokens_to_ids(self.prompt_tokens),
+                      'encoder': prompt_encoder}
+            set_seed(seed)
+        self.transformer = build(self.checkpoint, return_keras_model=False, prompt=prompt)
         self.model = self.transformer.model
-        self.history = []
-        self._scorer = self._score_words()
+        if train == 'prompt':
+            self.embedding.set_prompt(initial_rows(self, prompt_init, seed))
 
     @property
-    def labels(self):
-        return self.task.labels
+    def pattern(self):
+        return self.cloze.pattern
 
-    def _score_words(self):
-        """A compiled function: `(token_ids, segment_ids, positions)` → log-probabilities up to a constant.
+    @pattern.setter
+    def pattern(self, pattern):
+        self.cloze = Cloze(pattern, self.words, self.tokenizer, self.maxlen, self.checkpoint.is_causal)
 
-        Words of one length share the softmax' denominator at every position, which cancels between
-        labels, so the label words' rows of the output embedding suffice. Words of different lengths
-        need the whole vocabulary.
-        """
-        lengths = {len(ids) for _, ids in self.words}
-        self._columns = sorted({i for _, ids in self.words for i in ids})
-        whole = len(lengths) > 1
-        model = self.model if whole else label_word_model(self.transformer, self._columns)
-
-        @tf.function(input_signature=[tf.TensorSpec([None, None], 'int32')] * 3)
-        def score(token_ids, segment_ids, positions):
-            logits = tf.cast(model(self.inputs(token_ids, segment_ids, positions), training=False), 'float32')
-            return tf.gather(tf.nn.log_softmax(logits), self._columns, axis=-1) if whole else logits
-        return score
+    @property
+    def embedding(self):
+        """The token Embedding layer."""
+        return self.transformer.layers['Embedding-Token']
 
     def inputs(self, token_ids, segment_ids, positions):
         """The model's inputs: some checkpoints take no segment ids."""
         return [token_ids, segment_ids, positions] if len(self.model.inputs) == 3 else [token_ids, positions]
+
+    def _score(self, *batch):
+        """`(token_ids, segment_ids, positions)` → log-probabilities `[batch, n, columns]`, up to a constant."""
+        if self._scorer is None:
+            whole, columns = self.cloze.needs_whole_vocabulary, self.cloze.columns
+            model = self.model if whole else label_word_model(self.transformer, columns)
+
+            @tf.function(input_signature=[tf.TensorSpec([None, None], 'int32')] * 3)
+            def score(token_ids, segment_ids, positions):
+                logits = tf.cast(model(self.inputs(token_ids, segment_ids, positions), training=False), 'float32')
+                return tf.gather(tf.nn.log_softmax(logits), columns, axis=-1) if whole else logits
+            self._scorer = score.get_concrete_function()
+        return self._scorer(*map(tf.constant, batch))
 
     def predict_log_proba(self, examples, batch_size=64, verbose=0):
         """Log-probabilities of the labels, float64 `[len(examples), len(labels)]`.
 
         Arguments: `examples` as in `predict`; `verbose` 1 shows a progress bar.
         """
-        examples = self._examples(examples)
-        lengths = sorted({len(ids) for _, ids in self.words})
-        tokens = [self.tokenize(e) for e in examples]
-        cases = [(row, length) for row in range(len(examples)) for length in lengths]
-        encoded = [self.pattern.encode(self.tokenizer, *tokens[row], word_length=length, maxlen=self.maxlen)
-                   for row, length in cases]
-        scores = np.zeros((len(examples), len(self.words)))
-        bar = keras.utils.Progbar(len(cases), unit_name='text') if verbose else None
-        for batch in batches_by_length([len(e.token_ids) for e in encoded], batch_size):
-            part = [encoded[i] for i in batch]
-            logits = self._scorer(pad([e.token_ids for e in part]), pad([e.segment_ids for e in part]),
-                                  pad([e.mask_positions for e in part])).numpy()
-            for log_probs, (row, length) in zip(logits, [cases[i] for i in batch]):
-                for k, (_, ids) in enumerate(self.words):
-                    if len(ids) == length:
-                        scores[row, k] = sum(log_probs[n, self._columns.index(i)] for n, i in enumerate(ids))
-            if bar:
-                bar.add(len(batch))
-        return self.task.verbalizer.merge(scores, [label for label, _ in self.words])
-
-    def tokenize(self, example):
-        """Token ids of each of the example's texts: a list of one or two lists."""
-        return [self.tokenizer.tokens_to_ids(tokenize(self.tokenizer, text))
-                for text in (example.text, example.text_b) if text is not None]
-
-    def predict_proba(self, examples, batch_size=64, verbose=0):
-        """Probabilities of the labels, float64 `[len(examples), len(labels)]`; rows sum to 1."""
-        return np.exp(self.predict_log_proba(examples, batch_size, verbose))
-
-    def predict(self, examples, batch_size=64, verbose=0):
-        """The likeliest label of each example, a list of str.
-
-        Arguments:
-            examples: list of str, of (text, text) pairs, or of Example.
-        """
-        return [self.labels[i] for i in self.predict_log_proba(examples, batch_size, verbose).argmax(axis=1)]
-
-    def evaluate(self, examples, batch_size=64, verbose=0):
-        """Accuracy and more on labelled examples; see `metrics.classification_report` for the keys."""
-        examples = self._examples(examples, labelled=True)
-        return classification_report([e.label for e in examples],
-                                     self.predict_log_proba(examples, batch_size, verbose), self.labels)
+        examples = self.examples(examples)
+        questions, rows = ask(self.cloze, [self.tokenize(e) for e in examples])
+        bar = keras.utils.Progbar(len(questions), unit_name='text') if verbose else None
+        scores = score_words(questions, rows, lambda _, *batch: self._score(*batch), batch_size, bar and bar.add)
+        return merge_scores(scores, self.task.verbalizer, self.words)
 
     def fit(self, labelled=None, unlabelled=None, dev=None, **settings):
         """Continues the model's own training on the cloze; the data given decide the regime.
 
         unlabelled only: continued MLM pretraining. labelled only: few-shot. Both: semi-supervised.
         In a labelled text the blank and random masks carry the loss, in an unlabelled one random masks.
-
-        Arguments:
-            labelled, dev: lists of Example with labels. With `dev` the best epoch's weights are kept.
-            unlabelled: list of str, pairs or Example.
-            settings: see `training.Trainer`: epochs, batch_size, learning_rate, mask_rate, patience,
-                seed, out, resume, verbose.
-
-        Returns: self. `history` holds a dict an epoch.
-
-        Raises: UserError for no data, a label outside the task, an `out` that cannot be written.
+        Arguments, result and errors: see TextClassifier.fit.
         """
-        if not labelled and not unlabelled:
-            raise UserError('Nothing to learn from: give labelled texts, unlabelled texts, or both.')
-        trainer = Trainer(self, **settings)
-        trainer.run(self._examples(labelled or [], labelled=True), self._examples(unlabelled or []),
-                    self._examples(dev or [], labelled=True))
+        super(ClozeClassifier, self).fit(labelled, unlabelled, dev, **settings)
+        if self.train == 'prompt':
+            self.embedding.absorb_encoder()
+            self._scorer = None  # it was traced with the encoder
         return self
 
-    def _examples(self, items, labelled=False):
-        """Items as Examples, with the task's spelling of their labels."""
-        if isinstance(items, (str, Example)):
-            raise UserError('Give a list of texts, not one text.')
-        examples = []
-        for item in items:
-            example = item if isinstance(item, Example) else Example(*([item] if isinstance(item, str) else item))
-            self.pattern.texts(example.text, example.text_b)
-            examples.append(example._replace(label=self.task.label_of(example.label)) if labelled else example)
-        return examples
+    def lesson(self, texts, label, rng, mask_rate):
+        """What the Trainer shows of one example: see `Cloze.lesson`; `label` is an index or None."""
+        return self.cloze.lesson(texts, label, rng, mask_rate)
+
+    def batches(self, lessons, order):
+        """What the Trainer feeds the model."""
+        for inputs, targets in lesson_batches(lessons, order):
+            yield tuple(self.inputs(*inputs)), targets
 
     def save(self, folder):
-        """Writes a folder that `load` reads and that is itself a checkpoint in Google's format."""
+        """Writes a folder that `load` reads.
+
+        With train='all' it is itself a checkpoint in Google's format; with 'prompt' it holds the prompt's
+        rows alone, a few kilobytes.
+        """
+        if self.train == 'prompt':
+            return save_prompt(self, folder)
         self.checkpoint.write(folder, self.transformer)
         self.task.save(os.path.join(folder, 'task.json'))
         settings = {'pattern': self.pattern.string, 'maxlen': self.maxlen, 'history': self.history}
@@ -164,8 +137,13 @@ class ClozeClassifier(object):
             json.dump(settings, writer, ensure_ascii=False, indent=1)
 
     @classmethod
-    def load(cls, folder):
-        """The classifier that `save` wrote; UserError where the folder is not one."""
+    def load(cls, folder, checkpoint=None):
+        """The classifier that `save` wrote; UserError where the folder is not one.
+
+        Arguments: `checkpoint`, for a prompt: where its checkpoint is now, if not where it was.
+        """
+        if os.path.isfile(os.path.join(folder, 'prompt.json')):
+            return load_prompt(cls, folder, checkpoint)
         path = os.path.join(folder, 'classifier.json')
         if not os.path.isfile(path):
             raise UserError('%s holds no classifier.json: it is not a model that pet_keras trained%s.' % (

@@ -60,6 +60,15 @@ def _parser():
                        'for the shipped one')
     train.add_argument('--mask-rate', type=float, default=0.15, help='share of text tokens masked (default 0.15)')
     train.add_argument('--patience', type=int, help='stop after so many epochs without a better dev result')
+    train.add_argument('--train', choices=['all', 'prompt'], default='all', help="which weights train: all, or the "
+                       "rows of the pattern's [unused] tokens alone (P-tuning)")
+    train.add_argument('--prompt-tokens', type=int, metavar='N', help='a pattern of N [unused] tokens '
+                       '(default 8 with --train prompt and no --pattern)')
+    train.add_argument('--prompt-where', choices=['before', 'after', 'both'], help='where they stand: before the '
+                       'text (default; after it for a causal model), after it, or half and half')
+    train.add_argument('--prompt-encoder', choices=['lstm', 'mlp'], help='reparameterise the rows while they train')
+    train.add_argument('--prompt-init', choices=['unused', 'random', 'words'], default='unused', help="the rows' "
+                       "start: the tokens' own rows (default), random, or the words of the task's first pattern")
     train.add_argument('--seed', type=int, default=0, help='the same seed gives the same model (default 0)')
     _model_options(train)
 
@@ -91,22 +100,43 @@ def _which_model(parser):
 
 def _model_options(parser):
     parser.add_argument('--pattern', help='a name in the task, or a pattern of your own: "[MASK]满意。{text}"')
-    parser.add_argument('--checkpoint', help='a shipped model or a folder in Google\'s format (default bert-mini-zh)')
+    parser.add_argument('--checkpoint', help='a shipped model or a folder in Google\'s format (default bert-mini-zh); '
+                        'with --model: where the checkpoint of a prompt is now')
+    parser.add_argument('--causal', action='store_true', help='the checkpoint is a left-to-right language model '
+                        '(NEZHA-GPT); the shipped GPT and the gpt families are known')
     parser.add_argument('--maxlen', type=int, help='longest sequence in tokens; longer texts are cut (default 128)')
 
 
 def _classifier(args):
+    """The trained model of --model, or the untrained one of --task."""
+    from pet_keras.checkpoint import Checkpoint
     from pet_keras.classifier import ClozeClassifier
     if getattr(args, 'model', None):
-        given = [name for name in ('pattern', 'checkpoint', 'maxlen') if getattr(args, name)]
+        given = [name for name in ('pattern', 'maxlen') if getattr(args, name)]
         if given:
             raise UserError('--%s belongs to --task; a model folder has its own.' % given[0])
-        return ClozeClassifier.load(args.model)
-    return ClozeClassifier(args.task, args.checkpoint or 'bert-mini-zh', args.pattern, args.maxlen or 128)
+        return ClozeClassifier.load(args.model, args.checkpoint)
+    checkpoint = Checkpoint(args.checkpoint or 'bert-mini-zh', 'lm' if args.causal else None)
+    options = _prompt_options(args, checkpoint)
+    return ClozeClassifier(args.task, checkpoint, args.pattern, args.maxlen or 128, **options)
 
 
-def _verbose():
-    return 1 if sys.stderr.isatty() else 0
+def _prompt_options(args, checkpoint):
+    """Reads --prompt-*; puts the pattern that they ask for into args.pattern."""
+    if args.command != 'train':
+        return {}
+    from pet_keras.prompts import prompt_pattern
+    from pet_keras.task import Task
+    if args.prompt_tokens is not None or args.prompt_where or (args.train == 'prompt' and not args.pattern):
+        if args.pattern:
+            raise UserError('--pattern and --prompt-tokens both give a pattern: leave one out.')
+        where = args.prompt_where or ('after' if checkpoint.is_causal else 'before')
+        args.pattern = prompt_pattern(8 if args.prompt_tokens is None else args.prompt_tokens, where,
+                                      checkpoint.is_causal, Task.load(args.task).is_pair)
+    if args.train == 'all' and (args.prompt_encoder or args.prompt_init != 'unused'):
+        raise UserError('--prompt-encoder and --prompt-init belong to --train prompt.')
+    return {'train': args.train, 'prompt_encoder': args.prompt_encoder, 'prompt_init': args.prompt_init,
+            'seed': args.seed}
 
 
 def demo(args):

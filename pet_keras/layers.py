@@ -1,5 +1,8 @@
 """Layers of the cloze models."""
-from pet_keras.backend import Layer, keras, tf
+import numpy as np
+
+from pet_keras.backend import Embedding, K, Layer, keras, tf
+from pet_keras.errors import UserError
 
 
 class GatherPositions(Layer):
@@ -17,6 +20,132 @@ class GatherPositions(Layer):
         return None
 
 
+@keras.utils.register_keras_serializable(package='pet_keras')
+class PromptEncoder(Layer):
+    """Reparameterises prompt rows while they train: kexue.fm 8295; arXiv 2103.10385, section 3.2.
+
+    `kind='lstm'`: bidirectional LSTM, then a two-layer MLP, so that neighbouring prompt tokens depend
+    on each other. `kind='mlp'`: the MLP alone. Input and output: `[n, hidden_size]`.
+    """
+    def __init__(self, hidden_size, kind='lstm', **kwargs):
+        super(PromptEncoder, self).__init__(**kwargs)
+        if kind not in ('lstm', 'mlp'):
+            raise UserError("prompt encoder %r: choose 'lstm' or 'mlp'." % kind)
+        self.hidden_size, self.kind = hidden_size, kind
+        if kind == 'lstm':
+            self.lstm = keras.layers.Bidirectional(keras.layers.LSTM(hidden_size // 2, return_sequences=True))
+        self.hidden = keras.layers.Dense(hidden_size, activation='relu')
+        self.output_dense = keras.layers.Dense(hidden_size)
+
+    def build(self, input_shape):
+        if self.kind == 'lstm':
+            self.lstm.build((1, None, input_shape[-1]))
+        self.hidden.build((None, self.hidden_size // 2 * 2 if self.kind == 'lstm' else input_shape[-1]))
+        self.output_dense.build((None, self.hidden_size))
+        super(PromptEncoder, self).build(input_shape)
+
+    def call(self, inputs):
+        x = self.lstm(inputs[None])[0] if self.kind == 'lstm' else inputs
+        return self.output_dense(self.hidden(x))
+
+    def get_config(self):
+        return dict(super(PromptEncoder, self).get_config(), hidden_size=self.hidden_size, kind=self.kind)
+
+
+@keras.utils.register_keras_serializable(package='pet_keras')
+class PtuningEmbedding(Embedding):
+    """An Embedding of which only the rows of a few tokens train: the layer of kexue.fm 8295.
+
+    The author masks one table, `embeddings * mask + stop_gradient(embeddings) * (1 - mask)`. The values
+    and gradients here are the same, but the trained rows are a small variable of their own, `prompt`, and
+    the table, `embeddings`, is not trainable: no gradient of the table's size is ever made, and neither
+    weight decay nor an optimizer's momentum can touch the other rows.
+
+    As bert4keras' Embedding it has two modes. `mode='embedding'`: int `[batch, length]` →
+    `[batch, length, output_dim]`. `mode='dense'`, the tied output head: `[batch, length, output_dim]` →
+    logits `[batch, length, input_dim]`, where trained tokens get logits of their trained rows.
+
+    Arguments:
+        input_dim, output_dim, mask_zero, …: as in keras.layers.Embedding.
+        trainable_token_ids: the rows that train. Ids of `input_dim` and above are tokens beyond the
+            table: they can be looked up, but the head has no logit for them.
+        encoder: 'lstm', 'mlp' or None, see PromptEncoder; `absorb_encoder` ends it.
+
+    Set the rows with `set_prompt`; `prompt_from_table` takes what the table holds.
+    """
+    def __init__(self, input_dim, output_dim, trainable_token_ids=(), encoder=None, **kwargs):
+        super(PtuningEmbedding, self).__init__(input_dim, output_dim, **kwargs)
+        self.trainable_token_ids = [int(i) for i in trainable_token_ids]
+        if not self.trainable_token_ids:
+            raise UserError('PtuningEmbedding: give at least one of trainable_token_ids.')
+        if len(set(self.trainable_token_ids)) < len(self.trainable_token_ids) or min(self.trainable_token_ids) < 0:
+            raise UserError('PtuningEmbedding: trainable_token_ids must be different and not negative.')
+        self.encoder = PromptEncoder(output_dim, encoder, name='encoder') if encoder else None
+        self._row_of = np.full(max(input_dim, 1 + max(self.trainable_token_ids)), -1, 'int32')
+        self._row_of[self.trainable_token_ids] = np.arange(len(self.trainable_token_ids))
+        # places in [table | prompt] of the tokens with a logit
+        self._columns = np.where(self._row_of < 0, np.arange(len(self._row_of)), input_dim + self._row_of)[:input_dim]
+
+    def build(self, input_shape=None):
+        self.embeddings = self.add_weight(
+            name='embeddings', shape=(self.input_dim, self.output_dim), initializer=self.embeddings_initializer,
+            trainable=False, experimental_autocast=False)
+        self.prompt = self.add_weight(
+            name='prompt', shape=(len(self.trainable_token_ids), self.output_dim), experimental_autocast=False,
+            initializer=lambda shape, dtype=None: tf.gather(self.embeddings, self._table_rows()))  # starts as a no-op
+        if self.encoder:
+            self.encoder.build((len(self.trainable_token_ids), self.output_dim))
+        self.built = True
+
+    def rows(self):
+        """The prompt's rows as the model sees them, `[n, output_dim]`."""
+        return tf.cast(self.encoder(self.prompt), 'float32') if self.encoder else tf.convert_to_tensor(self.prompt)
+
+    def table(self):
+        """The embedding table `[input_dim, output_dim]` with the trained rows in it."""
+        return tf.gather(tf.concat([tf.stop_gradient(tf.convert_to_tensor(self.embeddings)), self.rows()], 0),
+                         self._columns)
+
+    def call(self, inputs, mode='embedding'):
+        dtype, rows = self._dtype_policy.compute_dtype, self.rows()
+        if mode == 'embedding':
+            ids = tf.cast(inputs, 'int32')
+            row = tf.gather(self._row_of, ids)
+            frozen = tf.gather(tf.stop_gradient(tf.convert_to_tensor(self.embeddings)),
+                               tf.minimum(ids, self.input_dim - 1))
+            return tf.cast(tf.where(row[..., None] < 0, frozen, tf.gather(rows, tf.maximum(row, 0))), dtype)
+        frozen = K.dot(inputs, tf.cast(tf.transpose(tf.stop_gradient(tf.convert_to_tensor(self.embeddings))), dtype))
+        return tf.gather(tf.concat([frozen, K.dot(inputs, tf.cast(tf.transpose(rows), dtype))], -1),
+                         self._columns, axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) == 2:
+            return tuple(input_shape) + (self.output_dim,)
+        return tuple(input_shape[:2]) + (self.input_dim,)
+
+    def set_prompt(self, rows):
+        """Sets the rows, float `[n, output_dim]`, in the order of `trainable_token_ids`."""
+        self.prompt.assign(rows)
+
+    def prompt_from_table(self):
+        """Starts each row from the table's row of that token."""
+        self.set_prompt(tf.gather(self.embeddings, self._table_rows()))
+
+    def _table_rows(self):
+        return np.minimum(self.trainable_token_ids, self.input_dim - 1)
+
+    def absorb_encoder(self):
+        """Keeps what the encoder puts out as the rows, and drops the encoder. Call it after training."""
+        if self.encoder:
+            rows = self.rows()
+            self.encoder = None
+            self.set_prompt(rows)
+
+    def get_config(self):
+        return dict(super(PtuningEmbedding, self).get_config(), trainable_token_ids=self.trainable_token_ids,
+                    encoder=self.encoder.kind if self.encoder else None)
+
+
 class WordLogits(Layer):
     """Logits of a few words only: the product with their rows of the tied output embedding.
 
@@ -32,7 +161,8 @@ class WordLogits(Layer):
         self.embedding, self.bias, self.token_ids = embedding, bias, list(token_ids)
 
     def call(self, inputs):
-        rows = tf.gather(self.embedding.embeddings, self.token_ids)
+        table = self.embedding.table() if isinstance(self.embedding, PtuningEmbedding) else self.embedding.embeddings
+        rows = tf.gather(table, self.token_ids)
         logits = tf.einsum('bnh,wh->bnw', inputs, tf.cast(rows, inputs.dtype))
         if self.bias is not None:
             logits += tf.cast(tf.gather(self.bias.beta, self.token_ids), logits.dtype)

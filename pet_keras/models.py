@@ -1,10 +1,11 @@
 """bert4keras networks whose output is logits at given positions."""
 import warnings
 
-from pet_keras.backend import BERT, GPT, GPT2, GPT2_ML, NEZHA, Input, LM_Mask, build_transformer_model, keras
+from pet_keras.backend import BERT, GPT, GPT2, GPT2_ML, NEZHA, Embedding, Input, K, LM_Mask
+from pet_keras.backend import build_transformer_model, keras
 from pet_keras.checkpoint import Checkpoint
 from pet_keras.errors import UserError
-from pet_keras.layers import GatherPositions, WordLogits
+from pet_keras.layers import GatherPositions, PtuningEmbedding, WordLogits
 
 _FAMILIES = {'bert': BERT, 'nezha': NEZHA, 'gpt': GPT, 'gpt2': GPT2, 'gpt2_ml': GPT2_ML}
 
@@ -15,6 +16,8 @@ class AtPositions(object):
     The product over `[batch, length, vocab_size]` is most of the memory and time of the published
     scripts; over `[batch, n, vocab_size]` it is next to nothing.
     """
+    prompt = None  # the arguments of PtuningEmbedding, where only a prompt trains
+
     def get_inputs(self):
         inputs = super(AtPositions, self).get_inputs()
         self.one_input = not isinstance(inputs, list)
@@ -26,6 +29,10 @@ class AtPositions(object):
         return super(AtPositions, self).apply_embeddings(inputs[0] if self.one_input else inputs)
 
     def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
+        if self.prompt and layer is Embedding and kwargs.get('name') == 'Embedding-Token':
+            layer = PtuningEmbedding
+            if 'input_dim' in kwargs:
+                kwargs.update(self.prompt)
         if (arguments or {}).get('mode') == 'dense':
             self.features = inputs  # what the vocabulary product is taken of
         return super(AtPositions, self).apply(inputs, layer, arguments, **kwargs)
@@ -34,8 +41,22 @@ class AtPositions(object):
         x = self.apply(inputs=[inputs, self.positions], layer=GatherPositions, name='Gather-Positions')
         return super(AtPositions, self).apply_final_layers(x)
 
+    def variables(self):
+        """(name in the checkpoint, variable) of every weight that a checkpoint holds."""
+        for layer, names in self.variable_mapping().items():
+            if layer in self.layers:
+                layer = self.layers[layer]
+                weights = [layer.embeddings] if isinstance(layer, Embedding) else layer.weights
+                yield from zip(names, weights)
 
-def build_mlm(checkpoint, return_keras_model=True, **kwargs):
+    def load_weights_from_checkpoint(self, checkpoint, mapping=None):
+        """As bert4keras', but for frozen layers as well; a prompt starts from its tokens' rows."""
+        K.batch_set_value([(weight, self.load_variable(checkpoint, name)) for name, weight in self.variables()])
+        if self.prompt and max(self.prompt['trainable_token_ids']) < self.vocab_size:
+            self.layers['Embedding-Token'].prompt_from_table()
+
+
+def build_mlm(checkpoint, return_keras_model=True, prompt=None, **kwargs):
     """The masked language model of a checkpoint, as a Keras model.
 
     Inputs: `token_ids [batch, length]`, `segment_ids [batch, length]`, `positions [batch, n]`.
@@ -44,25 +65,55 @@ def build_mlm(checkpoint, return_keras_model=True, **kwargs):
     Arguments:
         checkpoint: a Checkpoint, a folder, or a shipped model's name.
         return_keras_model: False returns the bert4keras object, whose `model` it is.
+        prompt: None trains all weights; `{'trainable_token_ids': [1, 2], 'encoder': 'lstm'}`, the arguments of
+            PtuningEmbedding, freezes all but these rows.
         kwargs: anything bert4keras' `build_transformer_model` takes, e.g. `dropout_rate=0.`.
 
     Raises: UserError where there is no MLM head, or the files do not fit together.
     """
-    if not isinstance(checkpoint, Checkpoint):
-        checkpoint = Checkpoint(checkpoint)
-    checkpoint.check()
+    checkpoint = _checked(checkpoint)
     if checkpoint.application != 'mlm' or checkpoint.family not in ('bert', 'nezha'):
-        raise UserError('%s is a causal language model: it has no blank to fill.' % checkpoint.folder)
-    base = type('MaskedLM', (AtPositions, _FAMILIES[checkpoint.family]), {})
-    return _build(checkpoint, base, return_keras_model, with_mlm='linear', **kwargs)
+        raise UserError('%s is a causal language model: it has no blank to fill. Use build_lm.' % checkpoint.folder)
+    return _build(checkpoint, (AtPositions, _FAMILIES[checkpoint.family]), return_keras_model, prompt,
+                  with_mlm='linear', **kwargs)
 
 
-def _build(checkpoint, base, return_keras_model, **kwargs):
+def build_lm(checkpoint, return_keras_model=True, prompt=None, **kwargs):
+    """The causal language model of a checkpoint: as `build_mlm`, but the logits are those of the *next* token.
+
+    For BERT and NEZHA architectures trained from left to right (`Checkpoint(..., application='lm')`: the
+    shipped GPT, NEZHA-GPT) and bert4keras' GPT (GPT-OpenAI, CDial), GPT2 (CPM) and GPT2-ML.
+    """
+    checkpoint = _checked(checkpoint)
+    if checkpoint.family in ('bert', 'nezha'):
+        if checkpoint.application != 'lm':
+            raise UserError("%s is not marked as a causal language model; if it is one, open it with "
+                            "Checkpoint(..., application='lm')." % checkpoint.folder)
+        return _build(checkpoint, (AtPositions, LM_Mask, _FAMILIES[checkpoint.family]), return_keras_model, prompt,
+                      with_mlm='linear', **kwargs)
+    return _build(checkpoint, (AtPositions, _FAMILIES[checkpoint.family]), return_keras_model, prompt,
+                  final_activation='linear', **kwargs)
+
+
+def build(checkpoint, **kwargs):
+    """`build_lm` for a causal checkpoint, `build_mlm` for the others."""
+    return (build_lm if checkpoint.is_causal else build_mlm)(checkpoint, **kwargs)
+
+
+def _checked(checkpoint):
+    return (checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)).check()
+
+
+def _build(checkpoint, bases, return_keras_model, prompt, **kwargs):
     kwargs.setdefault('hidden_act', checkpoint.hidden_act)
     with warnings.catch_warnings():  # bert4keras shares one unseeded initializer; every weight is then loaded
         warnings.filterwarnings('ignore', message='The initializer TruncatedNormal is unseeded')
-        transformer = build_transformer_model(checkpoint.config_path, checkpoint.weights_path, model=base,
-                                              return_keras_model=False, **kwargs)
+        transformer = build_transformer_model(
+            checkpoint.config_path, checkpoint.weights_path, model=type('ClozeModel', bases, {'prompt': prompt}),
+            return_keras_model=False, **kwargs)
+    if prompt:
+        for layer in transformer.model.layers:
+            layer.trainable = layer.name == 'Embedding-Token'
     return transformer.model if return_keras_model else transformer
 
 

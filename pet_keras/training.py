@@ -8,16 +8,22 @@ import sys
 import numpy as np
 
 from pet_keras.backend import keras, set_seed, tf
-from pet_keras.batching import batches_by_length, pad
+from pet_keras.batching import batches_by_length
 from pet_keras.errors import UserError
-from pet_keras.layers import masked_crossentropy
-from pet_keras.masking import random_masking
-from pet_keras.pattern import Pattern
 
 
-def default_learning_rate(hidden_size):
-    """2e-5 for a base model (768 wide), more for a narrower one: 1.8e-4 for 256."""
-    return 2e-5 * (768. / hidden_size) ** 2
+def default_learning_rate(classifier, labelled):
+    """2e-5 for a base model (768 wide), more for a narrower one: 1.8e-4 for 256.
+
+    A quarter of it where there are no labels (with more, the shipped model's zero-shot accuracy fell), and
+    PROMPT_LEARNING_RATE where only a prompt's rows train.
+    """
+    if getattr(classifier, 'train', 'all') == 'prompt':
+        return PROMPT_LEARNING_RATE
+    return 2e-5 * (768. / classifier.checkpoint.config['hidden_size']) ** 2 * (1 if labelled else .25)
+
+
+PROMPT_LEARNING_RATE = 1e-2
 
 
 class Trainer(object):
@@ -28,7 +34,8 @@ class Trainer(object):
         epochs: passes over all the data.
         batch_size: texts a step, labelled and unlabelled mixed as they come.
         learning_rate: of Adam; None takes `default_learning_rate`.
-        mask_rate: share of the text's tokens that are masked for the MLM loss; 0 leaves the blank alone.
+        mask_rate: share of the text's tokens that are masked for the auxiliary MLM loss (a causal model's
+            auxiliary loss is on every token of the text); 0 leaves the auxiliary loss out.
         patience: epochs without a better dev result before it stops; None never stops early.
         seed: decides data order, masks and dropout; the same seed gives the same bits on one machine.
         out: a folder to keep the best model in, and what `resume` needs; None keeps all in memory.
@@ -47,15 +54,16 @@ class Trainer(object):
             raise UserError('resume needs the out folder of the run to go on with.')
         self.classifier, self.out, self.resume, self.verbose = classifier, out, resume, verbose
         self.epochs, self.batch_size, self.mask_rate, self.patience = epochs, batch_size, mask_rate, patience
-        self.learning_rate = learning_rate or default_learning_rate(classifier.checkpoint.config['hidden_size'])
-        self.seed = seed
-        self.plain = Pattern('{text_a}[SEP]{text_b}' if classifier.task.is_pair else '{text}')
+        self.learning_rate, self.seed = learning_rate, seed
 
     def run(self, labelled, unlabelled, dev):
         """Trains; leaves the classifier with the best epoch's weights (the last one's without dev)."""
-        model, texts = self.classifier.model, self._tokenize(labelled, unlabelled)
+        model, labels = self.classifier.model, self.classifier.labels
+        texts = [(self.classifier.tokenize(e), labels.index(e.label)) for e in labelled]
+        texts += [(self.classifier.tokenize(e), None) for e in unlabelled]
+        self.learning_rate = self.learning_rate or default_learning_rate(self.classifier, labelled)
         optimizer = keras.optimizers.Adam(self.learning_rate)
-        model.compile(optimizer, loss=masked_crossentropy)
+        model.compile(optimizer, loss=self.classifier.loss)
         optimizer.build(model.trainable_variables)
         state = tf.train.Checkpoint(model=model, optimizer=optimizer)
         history, best, best_weights = [], None, None
@@ -63,12 +71,7 @@ class Trainer(object):
             history = self._open_out(state, labelled, unlabelled, dev)
             scores = [(self._dev_score(h), h['epoch']) for h in history if 'dev_accuracy' in h]
             if scores:
-                best = max(scores)
-                if best[1] != history[-1]['epoch']:
-                    last = model.get_weights()
-                    self.classifier.transformer.load_weights_from_checkpoint(os.path.join(self.out, 'bert_model.ckpt'))
-                    best_weights = model.get_weights()
-                    model.set_weights(last)
+                best, best_weights = max(scores), self._read_best()
         if dev and not history:
             history, best, best_weights = self._after_epoch(0, None, dev, history, best, best_weights)
         done = history[-1]['epoch'] if history else 0
@@ -87,25 +90,20 @@ class Trainer(object):
                     epoch + 1, ' What came before is in %s; --resume goes on.' % self.out if self.out else ''))
             raise
         if best_weights is not None:
-            model.set_weights(best_weights)
+            self._set_weights(best_weights)
         if self.out:
             shutil.rmtree(os.path.join(self.out, 'resume'), ignore_errors=True)
-
-    def _tokenize(self, labelled, unlabelled):
-        """(pattern, [token ids of each text], label index or None) of every example."""
-        classifier = self.classifier
-        return ([(classifier.pattern, classifier.tokenize(e), classifier.labels.index(e.label)) for e in labelled]
-                + [(self.plain, classifier.tokenize(e), None) for e in unlabelled])
 
     def _train_epoch(self, epoch, texts):
         """One pass; data order and masks depend on seed and epoch alone."""
         model = self.classifier.model
-        sequences = [self._mask(text, self._rng(epoch, i)) for i, text in enumerate(texts)]
-        order = batches_by_length([len(s[0]) for s in sequences], self.batch_size, self._rng(epoch, len(texts)))
+        lessons = [self.classifier.lesson(*text, self._rng(epoch, i), self.mask_rate) for i, text in enumerate(texts)]
+        order = batches_by_length([len(lesson[0]) for lesson in lessons], self.batch_size,
+                                  self._rng(epoch, len(texts)))
         if self.verbose:
             print('Epoch %d/%d' % (epoch + 1, self.epochs))
-        result = model.fit(self._batches(sequences, order), steps_per_epoch=len(order), epochs=1, shuffle=False,
-                           verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
+        result = model.fit(self.classifier.batches(lessons, order), steps_per_epoch=len(order), epochs=1,
+                           shuffle=False, verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
         loss = result.history['loss'][0]
         if not math.isfinite(loss):
             raise UserError('The loss became %s in epoch %d: try a smaller learning rate than %g.' % (
@@ -114,25 +112,6 @@ class Trainer(object):
 
     def _rng(self, *numbers):
         return np.random.default_rng((self.seed,) + numbers)
-
-    def _mask(self, text, rng):
-        """(source ids, segment ids, positions, target ids) of one example, the blank first."""
-        pattern, token_ids, label = text
-        classifier, words = self.classifier, [[]]
-        if label is not None:
-            words = [ids for k, ids in classifier.words if k == label]
-        word = words[rng.integers(len(words))]
-        encoded = pattern.encode(classifier.tokenizer, *token_ids, word_length=len(word), maxlen=classifier.maxlen)
-        source, drawn, targets = random_masking(encoded.token_ids, encoded.text_positions, rng,
-                                                len(classifier.checkpoint.vocab), classifier.tokenizer._token_mask_id,
-                                                self.mask_rate)
-        return (source, encoded.segment_ids, encoded.mask_positions + drawn.tolist(), word + targets.tolist())
-
-    def _batches(self, sequences, order):
-        for batch in order:
-            source, segments, positions, targets = zip(*[sequences[i] for i in batch])
-            n = max(1, max(map(len, positions)))
-            yield tuple(self.classifier.inputs(pad(source), pad(segments), pad(positions, n))), pad(targets, n)
 
     @staticmethod
     def _dev_score(record):
@@ -152,10 +131,17 @@ class Trainer(object):
         self.classifier.history = history
         if better:
             if dev:
-                best, best_weights = (self._dev_score(record), epoch), self.classifier.model.get_weights()
+                best = self._dev_score(record), epoch
+                best_weights = [w.numpy() for w in self.classifier.model.trainable_variables]
             if self.out:
                 self.classifier.save(self.out)
+                if dev:
+                    self._write_best(best_weights)
         return history, best, best_weights
+
+    def _set_weights(self, weights):
+        for variable, value in zip(self.classifier.model.trainable_variables, weights):
+            variable.assign(value)
 
     def _waited(self, history, best):
         return bool(self.patience and best and history[-1]['epoch'] - best[1] >= self.patience)
@@ -192,6 +178,15 @@ class Trainer(object):
         except OSError as e:
             raise UserError('%s cannot be written: %s.' % (self.out, e.strerror)) from None
         return []
+
+    def _write_best(self, weights):
+        path = os.path.join(self.out, 'resume', 'best')
+        np.savez(path + '.tmp.npz', *weights)
+        os.replace(path + '.tmp.npz', path + '.npz')
+
+    def _read_best(self):
+        with np.load(os.path.join(self.out, 'resume', 'best.npz')) as saved:
+            return [saved['arr_%d' % i] for i in range(len(saved.files))]
 
     def _save_state(self, state, history):
         """Two states by turns: the one that progress.json names is always whole."""

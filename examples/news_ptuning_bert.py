@@ -1,0 +1,37 @@
+#! -*- coding: utf-8 -*-
+"""P-tuning with fifteen labels and two-character label words: only the prompt's rows train.
+
+    python examples/news_ptuning_bert.py                       # the headlines that come with pet_keras
+    python examples/news_ptuning_bert.py --data FOLDER         # FewCLUE's tnews
+    python examples/news_ptuning_bert.py --own-words           # labels said by [unused] tokens, which train as well
+"""
+import argparse
+import os
+
+from pet_keras import ClozeClassifier, Task, prompt_pattern, read_examples
+from pet_keras.data import shipped_texts
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument('--data', help="folder of FewCLUE's tnews")
+parser.add_argument('--checkpoint', default='bert-mini-zh')
+parser.add_argument('--own-words', action='store_true', help='say the labels by [unused21], [unused22], …')
+parser.add_argument('--epochs', type=int, default=12)
+parser.add_argument('--seed', type=int, default=0)
+args = parser.parse_args()
+
+task = Task.load('news')
+if args.own_words:
+    task = Task({'P1': task.pattern().string}, {label: '[unused%d]' % (21 + i) for i, label in enumerate(task.labels)},
+                task.aliases, name='news')
+names = ('train_0.json', 'dev_0.json', 'test_public.json')
+if not args.data:
+    names = ('headlines.train.tsv', 'headlines.dev.tsv', 'headlines.test.tsv')
+train, dev, test = [read_examples(os.path.join(args.data, name) if args.data else shipped_texts(name), task)
+                    for name in names]
+
+classifier = ClozeClassifier(task, args.checkpoint, prompt_pattern(8), train='prompt', prompt_init='words',
+                             seed=args.seed)
+classifier.fit(train, dev=dev, epochs=args.epochs, batch_size=8, seed=args.seed, verbose=1)
+classifier.save('news_prompt')
+print('the prompt is in news_prompt/: %d bytes of rows' % os.path.getsize('news_prompt/prompt.safetensors'))
+print('accuracy on %d test texts: %.2f' % (len(test), classifier.evaluate(test)['accuracy']))

@@ -1,0 +1,116 @@
+"""Prompts of [unused] tokens: their patterns, their first rows and their files."""
+import json
+import os
+import re
+
+import numpy as np
+
+from pet_keras.checkpoint import Checkpoint
+from pet_keras.errors import UserError
+from pet_keras.task import Task
+
+_UNUSED = re.compile(r'\[unused\d+\]')
+WHERE = ('before', 'after', 'both')
+
+
+def prompt_pattern(n, where='before', causal=False, is_pair=False):
+    """A pattern string of `n` prompt tokens, `[unused1]` to `[unusedN]`.
+
+    Arguments:
+        where: 'before' the text, 'after' it, or 'both': half before, half after.
+        causal: the blank ends the sequence; else it stands in the middle of the prompt tokens
+            (where='both': after the last one).
+
+    >>> prompt_pattern(4)
+    '[unused1][unused2][MASK][unused3][unused4]{text}'
+    >>> prompt_pattern(4, 'both', causal=True)
+    '[unused1][unused2]{text}[unused3][unused4][MASK]'
+    """
+    if n < 1 or where not in WHERE:
+        raise UserError('A prompt has 1 token or more, and where is one of %s.' % ', '.join(WHERE))
+    tokens = ['[unused%d]' % i for i in range(1, n + 1)]
+    first, second = ''.join(tokens[:(n + 1) // 2]), ''.join(tokens[(n + 1) // 2:])
+    text = '{text_a}[SEP]{text_b}' if is_pair else '{text}'
+    if where == 'both':
+        return first + text + second + '[MASK]'
+    if causal:
+        return (first + second + text if where == 'before' else text + first + second) + '[MASK]'
+    prompt = first + '[MASK]' + second
+    return prompt + text if where == 'before' else text + prompt
+
+
+def trainable_tokens(pattern, verbalizer):
+    """The `[unused]` tokens of a pattern and of its label words, in order; UserError where there is none."""
+    words = [word for words in verbalizer.words.values() for word in words]
+    tokens = list(dict.fromkeys(_UNUSED.findall(pattern.string + ''.join(words))))
+    if not tokens:
+        raise UserError("Pattern %r has no [unused] token, so with train='prompt' nothing would train." %
+                        pattern.string)
+    return tokens
+
+
+def initial_rows(classifier, how, seed):
+    """The rows to start from, float `[n, hidden]`: 'unused', 'random' or 'words', see ClozeClassifier."""
+    rows, table = classifier.embedding.prompt.numpy(), classifier.embedding.embeddings.numpy()
+    if how == 'random':
+        return np.random.default_rng(seed).normal(0, table.std(), rows.shape).astype('float32')
+    if how == 'words':
+        natural = [p for p in classifier.task.patterns.values() if not _UNUSED.search(p.string)]
+        words = ''.join(value for kind, value in (natural[0].pieces if natural else []) if kind == 'text')
+        ids = classifier.tokenizer.tokens_to_ids(classifier.tokenizer.tokenize(words)[1:-1])
+        if not ids:
+            raise UserError("prompt_init='words' takes the words of the task's first natural pattern, and task %s "
+                            "has none." % classifier.task.name)
+        return table[[ids[i % len(ids)] for i in range(len(rows))]]
+    if how != 'unused':
+        raise UserError("prompt_init=%r: choose 'unused', 'random' or 'words'." % how)
+    return rows
+
+
+def save_prompt(classifier, folder):
+    """Writes the prompt's rows (safetensors) and pattern, task and checkpoint's fingerprint (JSON)."""
+    from safetensors.numpy import save_file
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, 'prompt')
+    fields = {'pattern': classifier.pattern.string, 'tokens': classifier.prompt_tokens,
+              'maxlen': classifier.maxlen, 'checkpoint': os.path.abspath(classifier.checkpoint.folder)
+              if os.path.isdir(classifier.checkpoint.name) else classifier.checkpoint.name,
+              'application': classifier.checkpoint.application,
+              'fingerprint': classifier.checkpoint.fingerprint, 'history': classifier.history}
+    classifier.task.save(os.path.join(folder, 'task.json'))
+    save_file({'prompt': np.ascontiguousarray(classifier.embedding.rows().numpy())}, path + '.tmp')
+    os.replace(path + '.tmp', path + '.safetensors')
+    with open(path + '.tmp', 'w', encoding='utf-8') as writer:
+        json.dump(fields, writer, ensure_ascii=False, indent=1)
+    os.replace(path + '.tmp', path + '.json')
+
+
+def read_prompt(folder, checkpoint=None):
+    """`(fields, rows, Checkpoint)` of a prompt folder; UserError where the checkpoint is another one."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+    try:
+        with open(os.path.join(folder, 'prompt.json'), encoding='utf-8') as reader:
+            fields = json.load(reader)
+        rows = load_file(os.path.join(folder, 'prompt.safetensors'))['prompt']
+    except (OSError, ValueError, KeyError, SafetensorError) as e:
+        raise UserError('%s is not a prompt that pet_keras saved: %s' % (folder, e)) from None
+    if checkpoint is None:
+        checkpoint = fields['checkpoint']
+    if not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(checkpoint, application=fields['application'])
+    if checkpoint.fingerprint != fields['fingerprint']:
+        raise UserError('The prompt in %s was trained on another checkpoint (%s, fingerprint %s) and means nothing to '
+                        '%s (fingerprint %s).' % (folder, fields['checkpoint'], fields['fingerprint'],
+                                                  checkpoint.folder, checkpoint.fingerprint))
+    return fields, rows, checkpoint
+
+
+def load_prompt(cls, folder, checkpoint=None):
+    """The classifier of a prompt folder; `cls` is ClozeClassifier."""
+    fields, rows, checkpoint = read_prompt(folder, checkpoint)
+    classifier = cls(Task.load(os.path.join(folder, 'task.json')), checkpoint, fields['pattern'], fields['maxlen'],
+                     train='prompt')
+    classifier.embedding.set_prompt(rows)
+    classifier.history = fields['history']
+    return classifier
