@@ -12,7 +12,7 @@ from tensorflow import keras
 vocab_size, label_ids = 100, [1, 2]
 
 # The mean of the text's vectors, compared with the rows of two label tokens by the tied output head
-embedding = PtuningEmbedding(vocab_size, 16, trainable_token_ids=label_ids, mask_zero=True, name='tokens')
+embedding = PtuningEmbedding(vocab_size, 16, trainable_token_ids=label_ids, name='tokens')
 token_ids = keras.Input((None,), dtype='int32')
 x = keras.layers.GlobalAveragePooling1D(keepdims=True)(embedding(token_ids))
 logits = embedding(x, mode='dense')
