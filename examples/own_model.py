@@ -14,7 +14,7 @@ vocab_size, label_ids = 100, [1, 2]
 # The mean of the text's vectors, compared with the rows of two label tokens by the tied output head
 embedding = PtuningEmbedding(vocab_size, 16, trainable_token_ids=label_ids, name='tokens')
 token_ids = keras.Input((None,), dtype='int32')
-x = keras.layers.GlobalAveragePooling1D(keepdims=True)(embedding(token_ids))
+x = keras.layers.Lambda(lambda z: keras.backend.mean(z, axis=1, keepdims=True))(embedding(token_ids))
 logits = embedding(x, mode='dense')
 logits = keras.layers.Lambda(lambda z: 20. * z[:, 0, 1:3])(logits)
 model = keras.Model(token_ids, logits)
