@@ -6,7 +6,7 @@ One record a (regime, pattern, seed) is appended to the records file; what is th
 again, so an interrupted table goes on. The last step prints the table.
 
 Protocol (after kexue.fm 7764): seed s learns from lines 168 s to 168 (s + 1) of sentiment.train.data, the
-unlabelled texts are the lines after them without their labels, the epoch is chosen on 400 lines of
+unlabelled texts are the 2,000 lines after them without their labels, the epoch is chosen on 400 lines of
 sentiment.valid.data that stand neither in train nor in test, and accuracy is on sentiment.test.data, as
 published (2,111 lines) and without the lines that also stand in train.
 """
@@ -27,7 +27,7 @@ parser.add_argument('--patterns', nargs='+', default=['P1', 'P2', 'P3', 'P4', 'P
 parser.add_argument('--regimes', nargs='+', default=['zero-shot', 'zero-shot + MLM', 'few-shot', 'semi-supervised'])
 parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
 parser.add_argument('--epochs', type=int, default=12, help='of few-shot; the best on dev is kept')
-parser.add_argument('--unlabelled', type=int, default=2000, help='unlabelled texts of the semi-supervised regime')
+parser.add_argument('--unlabelled', type=int, default=2000, help='unlabelled texts')
 parser.add_argument('--table-only', action='store_true', help='print the table of the records and stop')
 args = parser.parse_args()
 
@@ -83,7 +83,7 @@ def todo(regime, seed):
 for regime in args.regimes:
     for seed in args.seeds if regime != 'zero-shot' else [0]:
         labelled = train[N * seed:N * (seed + 1)]
-        unlabelled = [e.text for e in train[N * (seed + 1):]]
+        unlabelled = [e.text for e in train[N * (seed + 1):]][:args.unlabelled]
         patterns = todo(regime, seed)
         if patterns and regime.startswith('zero-shot'):  # no pattern in it: one training serves all
             start, classifier = time.time(), ClozeClassifier(task, args.checkpoint)
@@ -97,6 +97,6 @@ for regime in args.regimes:
             if regime == 'few-shot':
                 classifier.fit(labelled, dev=dev, epochs=args.epochs, batch_size=8, seed=seed)
             else:
-                classifier.fit(labelled, unlabelled[:args.unlabelled], dev=dev, epochs=3, seed=seed)
+                classifier.fit(labelled, unlabelled, dev=dev, epochs=3, seed=seed)
             record(regime, pattern, seed, classifier, time.time() - start)
 table()

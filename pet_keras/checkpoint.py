@@ -51,13 +51,16 @@ class Checkpoint(object):
         if not glob.glob(glob.escape(self.weights_path) + '.data-*'):
             raise UserError('%s.index has no .data file beside it: the download is incomplete.' % self.weights_path)
         try:
-            with open(self.config_path, encoding='utf-8') as reader:
+            with open(self.config_path, encoding='utf-8-sig') as reader:
                 self.config = json.load(reader)
         except ValueError as e:
             raise UserError('%s is not JSON: %s' % (self.config_path, e)) from None
+        if not isinstance(self.config, dict):
+            raise UserError('%s is not a JSON object.' % self.config_path)
         for key in ('vocab_size', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'intermediate_size'):
-            if key not in self.config:
-                raise UserError('%s has no %r: is it the config of a BERT-like model?' % (self.config_path, key))
+            if not isinstance(self.config.get(key), int):
+                raise UserError('%s has no %r, a number: is it the config of a BERT-like model?' % (
+                    self.config_path, key))
         self.application = application or self.config.get('application', 'mlm')
         self.vocab = self._read_vocab()
         self._shapes = None
@@ -73,8 +76,11 @@ class Checkpoint(object):
         raise UserError('%s holds no %s (%s). %s' % (self.folder, what, patterns[0], _GET_ONE))
 
     def _read_vocab(self):
-        with open(self.vocab_path, encoding='utf-8') as reader:
-            tokens = [line.rstrip('\r\n') for line in reader]
+        try:
+            with open(self.vocab_path, encoding='utf-8') as reader:
+                tokens = [line.rstrip('\r\n') for line in reader]
+        except UnicodeDecodeError:
+            raise UserError('%s is not UTF-8.' % self.vocab_path) from None
         vocab = {token: i for i, token in enumerate(tokens)}
         if len(tokens) != self.config['vocab_size']:
             raise UserError('%s holds %d tokens but %s says vocab_size %d: these files are not of one release.' % (
@@ -147,7 +153,11 @@ class Checkpoint(object):
     def load_variable(self, name):
         """One variable of the weights file, as a NumPy array."""
         from pet_keras.backend import tf
-        return tf.train.load_variable(self.weights_path, name)
+        try:
+            return tf.train.load_variable(self.weights_path, name)
+        except Exception as e:  # of no one type, as above
+            raise UserError('%s cannot be read (variable %s): %s. Is the download complete?' % (
+                self.weights_path, name, str(e).split('\n')[0])) from None
 
     def check(self):
         """Raises UserError if the model cannot fill a mask: wrong sizes, or no MLM head."""
@@ -196,8 +206,8 @@ class Checkpoint(object):
     def write(self, folder, transformer):
         """Writes this checkpoint with the present weights of `transformer` into `folder`.
 
-        The weights go to a file of another name first and are renamed when whole, so that a full disk
-        or an interrupt leaves what stood there.
+        Everything is written under another name first and renamed when whole, so that a full disk or an
+        interrupt leaves what stood there.
         """
         from pet_keras.backend import tf
         names, tensors = [], []
@@ -205,17 +215,15 @@ class Checkpoint(object):
             names.append(name)
             tensors.append(tf.cast(weight, 'float32'))
         os.makedirs(folder, exist_ok=True)
-        for source, name in ((self.config_path, 'bert_config.json'), (self.vocab_path, 'vocab.txt')):
-            target = os.path.join(folder, name)
-            if os.path.abspath(source) != os.path.abspath(target):
-                shutil.copyfile(source, target)
-        prefix = os.path.join(folder, 'bert_model.ckpt')
-        partial = os.path.join(folder, 'partial.tmp')
-        suffixes = ('.data-00000-of-00001', '.index')
+        prefix, partial = os.path.join(folder, 'bert_model.ckpt'), os.path.join(folder, 'partial.tmp')
+        renames = {'.data-00000-of-00001': prefix + '.data-00000-of-00001', '.index': prefix + '.index',
+                   '.config': os.path.join(folder, 'bert_config.json'), '.vocab': os.path.join(folder, 'vocab.txt')}
         try:
+            shutil.copyfile(self.config_path, partial + '.config')
+            shutil.copyfile(self.vocab_path, partial + '.vocab')
             tf.raw_ops.SaveV2(prefix=partial, tensor_names=names, shape_and_slices=[''] * len(names), tensors=tensors)
-            for suffix in suffixes:
-                os.replace(partial + suffix, prefix + suffix)
+            for suffix, target in renames.items():
+                os.replace(partial + suffix, target)
         except tf.errors.OpError as e:
             raise OSError('%s cannot be written: %s' % (prefix, e.message.split('\n')[0])) from None
         finally:

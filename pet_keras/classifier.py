@@ -8,7 +8,7 @@ from pet_keras.cloze import Cloze, ask, lesson_batches, merge_scores, score_word
 from pet_keras.errors import UserError
 from pet_keras.layers import masked_crossentropy
 from pet_keras.models import build, label_word_model
-from pet_keras.prompts import initial_rows, load_prompt, save_prompt, trainable_tokens
+from pet_keras.prompts import initial_rows, load_prompt, save_prompt, trainable_tokens, write_json
 from pet_keras.task import Task
 from pet_keras.text_classifier import TextClassifier
 
@@ -132,9 +132,8 @@ class ClozeClassifier(TextClassifier):
             return save_prompt(self, folder)
         self.checkpoint.write(folder, self.transformer)
         self.task.save(os.path.join(folder, 'task.json'))
-        settings = {'pattern': self.pattern.string, 'maxlen': self.maxlen, 'history': self.history}
-        with open(os.path.join(folder, 'classifier.json'), 'w', encoding='utf-8') as writer:
-            json.dump(settings, writer, ensure_ascii=False, indent=1)
+        write_json(os.path.join(folder, 'classifier.json'),
+                   {'pattern': self.pattern.string, 'maxlen': self.maxlen, 'history': self.history})
 
     @classmethod
     def load(cls, folder, checkpoint=None):
@@ -148,8 +147,13 @@ class ClozeClassifier(TextClassifier):
         if not os.path.isfile(path):
             raise UserError('%s holds no classifier.json: it is not a model that pet_keras trained%s.' % (
                 folder, '' if os.path.isdir(folder) else ' (there is no such folder)'))
-        with open(path, encoding='utf-8') as reader:
-            settings = json.load(reader)
+        if checkpoint is not None:
+            raise UserError('%s holds a whole model, so it takes no --checkpoint of its own.' % folder)
+        try:
+            with open(path, encoding='utf-8') as reader:
+                settings = json.load(reader)
+        except ValueError as e:
+            raise UserError('%s is damaged: %s' % (path, e)) from None
         classifier = cls(Task.load(os.path.join(folder, 'task.json')), Checkpoint(folder),
                          settings['pattern'], settings['maxlen'])
         classifier.history = settings['history']

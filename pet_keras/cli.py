@@ -31,7 +31,7 @@ def _parser():
 
     demo = command('demo', 'The four regimes on the reviews that come with pet_keras, in about two minutes.')
     demo.add_argument('--pattern', default='P1', help='pattern of the trained regimes (default P1)')
-    demo.add_argument('--seed', type=int, default=0)
+    demo.add_argument('--seed', type=int, default=0, help='of the trained regimes (default 0)')
 
     evaluate = command('evaluate', 'Accuracy on labelled texts: zero-shot (--task) or of a trained model (--model).',
                        _FILES + '\n\nThe last line printed is the accuracy in percent.')

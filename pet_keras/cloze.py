@@ -109,6 +109,8 @@ def score_words(questions, rows, scorer, batch_size=64, progress=None):
 
     Returns: list of dicts, word index → float, one an example.
     """
+    if batch_size < 1:
+        raise UserError('batch_size is at least 1.')
     scores = [{} for _ in range(1 + max(rows, default=-1))]
     for batch in batches_by_length([len(q.token_ids) for q in questions], batch_size):
         part = [questions[i] for i in batch]

@@ -109,9 +109,13 @@ def _json_records(path, lines):
     for number, line in lines:
         if first and line.lstrip().startswith('['):  # one array
             try:
-                yield from enumerate(json.loads('\n'.join([line] + [rest for _, rest in lines])), 1)
+                array = json.loads('\n'.join([line] + [rest for _, rest in lines]))
             except ValueError as e:
                 raise UserError('%s: not a JSON array: %s' % (path, e)) from None
+            for item, fields in enumerate(array, 1):
+                if not isinstance(fields, dict):
+                    raise UserError('%s, item %d: not a JSON object.' % (path, item))
+                yield item, fields
             return
         first = first and not line.strip()
         try:
@@ -125,12 +129,14 @@ def _json_records(path, lines):
 
 def _table_records(path, format, lines, is_pair, labelled):
     """TSV and CSV: a first row that names the columns is a header; without one they are text(s), label."""
-    header = None
+    header, first = None, True
     expected = ['text_a', 'text_b'] if is_pair else ['text']
     for number, cells in _cells(path, format, lines):
         if not any(cell.strip() for cell in cells):
             yield number, None
-        elif header is None and {c.strip().lower() for c in cells} & set(_TEXT):
+            continue
+        is_header, first = first and {c.strip().lower() for c in cells} & set(_TEXT), False
+        if is_header:
             header = [c.strip() for c in cells]
         else:
             columns = header or expected + ['label'] * (len(cells) > len(expected))
@@ -196,7 +202,8 @@ def write_predictions(stream, format, rows, labels, probabilities, header=True):
         names = list(row.fields) + ['prediction'] + columns
         cells = [str(v) for v in row.fields.values()] + [best] + ['%.6f' % p for p in scores]
         for values in ([names] if header and i == 0 else []) + [cells]:
-            table.writerow(values) if table else stream.write('\t'.join(values) + '\n')
+            table.writerow(values) if table else stream.write(
+                '\t'.join(value.replace('\t', ' ') for value in values) + '\n')
 
 
 def without(examples, others):

@@ -11,7 +11,8 @@ _OWN = ['这家酒店的早餐太好吃了，房间也安静', '买回来第三�
 def run(pattern='P1', seed=0):
     """Prints a table of regime, pattern, accuracy and seconds, then a few predictions."""
     task = Task.load('sentiment')
-    train, dev, test = [read_examples(shipped_texts('reviews.%s.tsv' % part), task) for part in ('train', 'dev', 'test')]
+    train, dev, test = [read_examples(shipped_texts('reviews.%s.tsv' % part), task)
+                        for part in ('train', 'dev', 'test')]
     unlabelled = read_examples(shipped_texts('reviews.unlabelled.txt'), labelled=False)
     print('Is a review positive or negative? The model fills the blank: %s' % task.pattern(pattern).fill(
         '房间很干净', word='____'))
@@ -31,8 +32,8 @@ def run(pattern='P1', seed=0):
         row('zero-shot', name, classifier, start)
         start = time.time()
     results = []
-    for regime, data, epochs in (('zero-shot + MLM', (None, unlabelled), 3), ('few-shot', (train, None), 12),
-                                 ('semi-supervised', (train, unlabelled), 8)):
+    for regime, data, epochs in (('zero-shot + MLM', (None, unlabelled), 3), ('few-shot', (train, None), 10),
+                                 ('semi-supervised', (train, unlabelled), 6)):
         start = time.time()
         classifier = ClozeClassifier(task, pattern=pattern).fit(*data, dev=dev if data[0] else None, epochs=epochs,
                                                                 seed=seed)

@@ -21,6 +21,7 @@ def classification_report(true_labels, log_proba, labels):
         recall = float(100. * hits[k] / max(confusion[k].sum(), 1))
         f1 = 2 * precision * recall / (precision + recall) if hits[k] else 0.
         by_label[label] = {'precision': precision, 'recall': recall, 'f1': f1, 'support': int(confusion[k].sum())}
-    return {'accuracy': float(100. * hits.sum() / len(true)), 'macro_f1': float(np.mean([f['f1'] for f in by_label.values()])),
+    return {'accuracy': float(100. * hits.sum() / len(true)),
+            'macro_f1': float(np.mean([f['f1'] for f in by_label.values()])),
             'log_likelihood': float(np.asarray(log_proba)[np.arange(len(true)), true].mean()),
             'n': len(true), 'confusion': confusion.tolist(), 'labels': by_label}

@@ -1,4 +1,5 @@
 """bert4keras networks whose output is logits at given positions."""
+import re
 import warnings
 
 from pet_keras.backend import BERT, GPT, GPT2, GPT2_ML, NEZHA, Embedding, Input, K, LM_Mask
@@ -49,10 +50,21 @@ class AtPositions(object):
                 weights = [layer.embeddings] if isinstance(layer, Embedding) else layer.weights
                 yield from zip(names, weights)
 
-    def load_weights_from_checkpoint(self, checkpoint, mapping=None):
-        """As bert4keras', but for frozen layers as well; a prompt starts from its tokens' rows."""
-        K.batch_set_value([(weight, self.load_variable(checkpoint, name)) for name, weight in self.variables()])
-        if self.prompt and max(self.prompt['trainable_token_ids']) < self.vocab_size:
+    def load(self, checkpoint):
+        """Reads all weights of a Checkpoint; UserError where its config and its weights differ."""
+        pairs, shapes = [], checkpoint.shapes
+        for name, weight in self.variables():
+            if tuple(shapes.get(name, ())) != tuple(weight.shape):
+                raise UserError('%s and %s do not fit together: variable %s should have shape %s and %s.' % (
+                    checkpoint.config_path, checkpoint.weights_path, name, tuple(weight.shape),
+                    'has %s' % (tuple(shapes[name]),) if name in shapes else 'is missing'))
+            pairs.append((weight, checkpoint.load_variable(name)))
+        beyond = re.compile(r'/layer_?0*%d/' % self.num_hidden_layers)
+        if any(beyond.search(name) for name in shapes):
+            raise UserError('%s says %d layers, but %s has more.' % (
+                checkpoint.config_path, self.num_hidden_layers, checkpoint.weights_path))
+        K.batch_set_value(pairs)
+        if self.prompt:
             self.layers['Embedding-Token'].prompt_from_table()
 
 
@@ -108,9 +120,13 @@ def _build(checkpoint, bases, return_keras_model, prompt, **kwargs):
     kwargs.setdefault('hidden_act', checkpoint.hidden_act)
     with warnings.catch_warnings():  # bert4keras shares one unseeded initializer; every weight is then loaded
         warnings.filterwarnings('ignore', message='The initializer TruncatedNormal is unseeded')
-        transformer = build_transformer_model(
-            checkpoint.config_path, checkpoint.weights_path, model=type('ClozeModel', bases, {'prompt': prompt}),
-            return_keras_model=False, **kwargs)
+        try:
+            transformer = build_transformer_model(
+                checkpoint.config_path, model=type('ClozeModel', bases, {'prompt': prompt}),
+                return_keras_model=False, **kwargs)
+        except (TypeError, ValueError) as e:
+            raise UserError('%s does not describe a model: %s' % (checkpoint.config_path, e)) from None
+    transformer.load(checkpoint)
     if prompt:
         for layer in transformer.model.layers:
             layer.trainable = layer.name == 'Embedding-Token'

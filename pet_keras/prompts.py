@@ -67,6 +67,13 @@ def initial_rows(classifier, how, seed):
     return rows
 
 
+def write_json(path, fields):
+    """Writes a JSON file whole or not at all."""
+    with open(path + '.tmp', 'w', encoding='utf-8') as writer:
+        json.dump(fields, writer, ensure_ascii=False, indent=1)
+    os.replace(path + '.tmp', path)
+
+
 def save_prompt(classifier, folder):
     """Writes the prompt's rows (safetensors) and pattern, task and checkpoint's fingerprint (JSON)."""
     from safetensors.numpy import save_file
@@ -80,9 +87,7 @@ def save_prompt(classifier, folder):
     classifier.task.save(os.path.join(folder, 'task.json'))
     save_file({'prompt': np.ascontiguousarray(classifier.embedding.rows().numpy())}, path + '.tmp')
     os.replace(path + '.tmp', path + '.safetensors')
-    with open(path + '.tmp', 'w', encoding='utf-8') as writer:
-        json.dump(fields, writer, ensure_ascii=False, indent=1)
-    os.replace(path + '.tmp', path + '.json')
+    write_json(path + '.json', fields)
 
 
 def read_prompt(folder, checkpoint=None):

@@ -40,8 +40,13 @@ class Task(object):
         if len({pattern.is_pair for pattern in self.patterns.values()}) > 1:
             raise UserError('Task %r mixes patterns of one text with patterns of two.' % name)
         self.verbalizer = Verbalizer(labels, aggregation)
-        self.aliases = {label: [str(a) for a in names] for label, names in (aliases or {}).items()}
+        self.aliases = {label: [names] if isinstance(names, str) else [str(a) for a in names]
+                        for label, names in (aliases or {}).items()}
         self.example = [example] if isinstance(example, str) else list(example or [])
+        if self.example and (len(self.example) != 1 + self.is_pair or
+                             not all(isinstance(text, str) for text in self.example)):
+            raise UserError('The example of task %s must be %s.' % (
+                name, 'two texts' if self.is_pair else 'one text'))
         self._label_of = {label: label for label in labels}
         for label, names in self.aliases.items():
             if label not in self._label_of:
@@ -76,7 +81,7 @@ class Task(object):
             raise UserError('%s: %s' % (path, e)) from None
         except (TypeError, AttributeError):
             raise UserError('%s: "patterns" is an object of name: text, "labels" an object of label: word or '
-                            'list of words.' % path) from None
+                            'list of words, and so is "aliases".' % path) from None
 
     def save(self, path):
         """Writes the task as JSON."""
@@ -124,7 +129,8 @@ class Task(object):
         lines += ['', 'labels and their words (%s over several words):' % self.verbalizer.aggregation]
         for label, words in self.verbalizer.words.items():
             aliases = ', '.join(self.aliases.get(label, []))
-            lines.append('  %s → %s%s' % (label, ' '.join(words), '   (in files also: %s)' % aliases if aliases else ''))
+            also = '   (in files also: %s)' % aliases if aliases else ''
+            lines.append('  %s → %s%s' % (label, ' '.join(words), also))
         example = self.example or ['…', '…'][:1 + self.is_pair]
         for key, pattern in self.patterns.items():
             lines += ['', '%s  %s' % (key, pattern.string)]

@@ -11,7 +11,7 @@ from pet_keras.training import Trainer
 class TextClassifier(object):
     """Base class. A subclass has `task`, `tokenizer`, `model`, `loss`, and defines `predict_log_proba`,
     `lesson` (the training sequence of one example) and `batches` (what the model is fed)."""
-    history = ()
+    history, train = (), 'all'
 
     @property
     def labels(self):
@@ -37,6 +37,8 @@ class TextClassifier(object):
     def evaluate(self, examples, batch_size=64, verbose=0):
         """Accuracy and more on labelled examples; see `metrics.classification_report` for the keys."""
         examples = self.examples(examples, labelled=True)
+        if not examples:
+            raise UserError('Nothing to evaluate: the list of examples is empty.')
         return classification_report([e.label for e in examples],
                                      self.predict_log_proba(examples, batch_size, verbose), self.labels)
 

@@ -1,4 +1,5 @@
 """The training loop of ClozeClassifier: epochs, the best on dev, early stopping, resuming."""
+import hashlib
 import json
 import math
 import os
@@ -12,18 +13,15 @@ from pet_keras.batching import batches_by_length
 from pet_keras.errors import UserError
 
 
-def default_learning_rate(classifier, labelled):
+PROMPT_LEARNING_RATE = 1e-2  # where only the rows of a prompt train
+
+
+def default_learning_rate(hidden_size, labelled=True):
     """2e-5 for a base model (768 wide), more for a narrower one: 1.8e-4 for 256.
 
-    A quarter of it where there are no labels (with more, the shipped model's zero-shot accuracy fell), and
-    PROMPT_LEARNING_RATE where only a prompt's rows train.
+    A quarter of it where there are no labels: with more, the shipped model's zero-shot accuracy fell.
     """
-    if getattr(classifier, 'train', 'all') == 'prompt':
-        return PROMPT_LEARNING_RATE
-    return 2e-5 * (768. / classifier.checkpoint.config['hidden_size']) ** 2 * (1 if labelled else .25)
-
-
-PROMPT_LEARNING_RATE = 1e-2
+    return 2e-5 * (768. / hidden_size) ** 2 * (1 if labelled else .25)
 
 
 class Trainer(object):
@@ -48,6 +46,8 @@ class Trainer(object):
                  seed=0, out=None, resume=False, verbose=0):
         if epochs < 1 or batch_size < 1 or not 0 <= mask_rate < 1 or (patience is not None and patience < 1):
             raise UserError('epochs, batch_size and patience are at least 1, and mask_rate is in [0, 1).')
+        if seed < 0:
+            raise UserError('seed is 0 or more.')
         if learning_rate is not None and not learning_rate > 0:
             raise UserError('learning_rate must be above 0.')
         if resume and not out:
@@ -58,10 +58,10 @@ class Trainer(object):
 
     def run(self, labelled, unlabelled, dev):
         """Trains; leaves the classifier with the best epoch's weights (the last one's without dev)."""
-        model, labels = self.classifier.model, self.classifier.labels
-        texts = [(self.classifier.tokenize(e), labels.index(e.label)) for e in labelled]
-        texts += [(self.classifier.tokenize(e), None) for e in unlabelled]
-        self.learning_rate = self.learning_rate or default_learning_rate(self.classifier, labelled)
+        model, texts = self.classifier.model, self.texts(labelled, unlabelled)
+        if not self.learning_rate:
+            self.learning_rate = PROMPT_LEARNING_RATE if self.classifier.train == 'prompt' else (
+                default_learning_rate(self.classifier.checkpoint.config['hidden_size'], bool(labelled)))
         optimizer = keras.optimizers.Adam(self.learning_rate)
         model.compile(optimizer, loss=self.classifier.loss)
         optimizer.build(model.trainable_variables)
@@ -74,6 +74,8 @@ class Trainer(object):
                 best, best_weights = max(scores), self._read_best()
         if dev and not history:
             history, best, best_weights = self._after_epoch(0, None, dev, history, best, best_weights)
+        if self.out and not self.resume:
+            self._save_state(state, history)
         done = history[-1]['epoch'] if history else 0
         set_seed((self.seed * 1000003 + done) % 2 ** 31)  # once a run: seeding anew rebuilds the graph's kernels
         try:
@@ -93,6 +95,11 @@ class Trainer(object):
             self._set_weights(best_weights)
         if self.out:
             shutil.rmtree(os.path.join(self.out, 'resume'), ignore_errors=True)
+
+    def texts(self, labelled, unlabelled):
+        """`([token ids of each text], label index or None)` of every example."""
+        labels, tokenize = self.classifier.labels, self.classifier.tokenize
+        return ([(tokenize(e), labels.index(e.label)) for e in labelled] + [(tokenize(e), None) for e in unlabelled])
 
     def _train_epoch(self, epoch, texts):
         """One pass; data order and masks depend on seed and epoch alone."""
@@ -154,7 +161,10 @@ class Trainer(object):
             'learning_rate': self.learning_rate, 'batch_size': self.batch_size, 'mask_rate': self.mask_rate,
             'seed': self.seed, 'pattern': self.classifier.pattern.string, 'maxlen': self.classifier.maxlen,
             'checkpoint': self.classifier.checkpoint.fingerprint,
-            'labelled': len(labelled), 'unlabelled': len(unlabelled), 'dev': len(dev)}
+            'labelled': len(labelled), 'unlabelled': len(unlabelled), 'dev': len(dev),
+            'train': self.classifier.train,
+            'digest of texts and label words': hashlib.sha256(json.dumps(
+                [labelled, unlabelled, dev, self.classifier.words]).encode()).hexdigest()[:12]}
         progress = os.path.join(self.out, 'resume', 'progress.json')
         if self.resume:
             if not os.path.isfile(progress):

@@ -73,6 +73,12 @@ class Verbalizer(object):
                 found.append((index, tokenizer.tokens_to_ids(tokens)))
         if unknown:
             raise UserError('Not in the vocabulary: %s. Choose other label words.' % '; '.join(unknown))
+        owner = {}
+        for index, ids in found:
+            if owner.setdefault(tuple(ids), index) != index:
+                raise UserError('Labels %r and %r have a word with the same tokens (%s).' % (
+                    self.labels[owner[tuple(ids)]], self.labels[index],
+                    ''.join(tokenizer.id_to_token(i) for i in ids)))
         return found
 
     def merge(self, word_scores, word_labels):

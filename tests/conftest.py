@@ -1,5 +1,5 @@
 """Fixtures that the test files share: a tiny checkpoint, the shipped tokenizer, the public data sets."""
-import pet_keras  # first: it sets the Keras switches that must stand before TensorFlow loads
+import pet_keras  # noqa: F401  first: it sets the Keras switches that must stand before TensorFlow loads
 
 import json
 import os

@@ -1,0 +1,208 @@
+import json
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+import pet_keras
+from pet_keras import cli
+from pet_keras.classifier import ClozeClassifier
+from pet_keras.data import read_examples, shipped_texts
+from pet_keras.task import Task
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
+
+
+def _subprocess(script, *args):
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join([ROOT, os.environ.get('PYTHONPATH', '')]))
+    done = subprocess.run([sys.executable, os.path.join(ROOT, 'examples', script), *args], env=env,
+                          capture_output=True, encoding='utf-8')
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def example(monkeypatch, capsys):
+    """Runs an example in this process; returns what it prints."""
+    def run(script, *args):
+        monkeypatch.setattr(sys, 'argv', [script, *args])
+        capsys.readouterr()
+        runpy.run_path(os.path.join(ROOT, 'examples', script), run_name='__main__')
+        return capsys.readouterr().out
+    return run
+
+
+def _accuracy(printed, n):
+    """The accuracy of the last line, which names the number of test texts."""
+    found = re.fullmatch(r'accuracy on %d test texts: (\d+\.\d\d)' % n, printed.splitlines()[-1])
+    assert found, printed
+    return float(found.group(1))
+
+
+# --- the scripts ----------------------------------------------------------------------------------------
+
+def test_sentiment_runs_few_shot():
+    printed = _subprocess('sentiment.py', '--labelled', '16', '--epochs', '1')
+    assert _accuracy(printed, 100) >= 50.
+    assert 'few-shot, [MASK]满意。{text}' in printed
+
+
+def test_news_runs_semi_supervised():
+    printed = _subprocess('news.py', '--regime', 'semi-supervised', '--epochs', '1', '--unlabelled', '16')
+    assert _accuracy(printed, 105) > 100. / 15
+    assert printed.count('precision') == 15
+
+
+def test_sentiment_runs_zero_shot_as_the_library_does(example):
+    printed = example('sentiment.py', '--regime', 'zero-shot', '--pattern', 'P5')
+    classifier = ClozeClassifier('sentiment', pattern='P5')
+    test = read_examples(shipped_texts('reviews.test.tsv'), classifier.task)
+    assert _accuracy(printed, 100) == pytest.approx(classifier.evaluate(test)['accuracy'], abs=0.005)
+    assert _accuracy(printed, 100) > 60.  # the shipped model knows something before any training
+    assert 'zero-shot, 感觉如何？[MASK]满意。{text}' in printed
+
+
+def test_news_runs_continued_pretraining(example, tiny):
+    printed = example('news.py', '--regime', 'mlm', '--epochs', '1', '--unlabelled', '16', '--checkpoint', tiny,
+                      '--pattern', '[MASK][MASK]快讯。{text}')
+    _accuracy(printed, 105)
+    assert 'mlm, [MASK][MASK]快讯。{text}' in printed
+
+
+def test_sentiment_reads_the_published_files_and_counts_the_unseen_lines_apart(example, tiny, tmp_path):
+    task = Task.load('sentiment')
+    parts = {part: read_examples(shipped_texts('reviews.%s.tsv' % part), task)[:20] for part in ('train', 'dev', 'test')}
+    parts['test'] += parts['train'][:3]  # lines that also stand in train, as in the published set
+    for part, name in (('train', 'train'), ('dev', 'valid'), ('test', 'test')):
+        with open(str(tmp_path / ('sentiment.%s.data' % name)), 'w', encoding='utf-8') as writer:
+            writer.writelines('%s\t%d\n' % (e.text, e.label == '正面') for e in parts[part])
+    printed = example('sentiment.py', '--data', str(tmp_path), '--regime', 'semi-supervised', '--labelled', '8',
+                      '--unlabelled', '4', '--epochs', '1', '--checkpoint', tiny)
+    lines = printed.splitlines()
+    assert re.fullmatch(r'accuracy on 23 test texts: \d+\.\d\d', lines[-2])
+    assert re.fullmatch(r'accuracy on the 20 of them that do not stand in train: \d+\.\d\d', lines[-1])
+
+
+def test_news_reads_fewclues_files(example, tiny, tmp_path):
+    task = Task.load('news')
+    headlines = read_examples(shipped_texts('headlines.test.tsv'), task)[:30]
+    code = {label: names[0] for label, names in task.aliases.items()}
+    for name in ('train_0.json', 'dev_0.json', 'test_public.json', 'unlabeled.json'):
+        with open(str(tmp_path / name), 'w', encoding='utf-8') as writer:
+            for e in headlines:
+                fields = {'label_desc': code[e.label], 'label': code[e.label], 'sentence': e.text, 'keywords': ''}
+                writer.write(json.dumps(fields if name != 'unlabeled.json' else {'sentence': e.text}) + '\n')
+    printed = example('news.py', '--data', str(tmp_path), '--regime', 'zero-shot', '--checkpoint', tiny)
+    _accuracy(printed, 30)
+
+
+# --- the demo -------------------------------------------------------------------------------------------
+
+def test_demo_prints_a_row_of_each_regime_with_its_data(monkeypatch, capsys):
+    from pet_keras import demo
+    fits = []
+
+    def fit(self, labelled=None, unlabelled=None, dev=None, **settings):
+        fits.append((len(labelled or []), len(unlabelled or []), len(dev or []), self.pattern.string, settings['seed']))
+        return self
+
+    sizes = {'reviews.train.tsv': 16, 'reviews.dev.tsv': 8, 'reviews.test.tsv': 20, 'reviews.unlabelled.txt': 12}
+    monkeypatch.setattr(ClozeClassifier, 'fit', fit)
+    monkeypatch.setattr(demo, 'read_examples', lambda path, *args, **kwargs: read_examples(path, *args, **kwargs)[
+        :sizes[os.path.basename(path)]])
+    demo.run('P2', seed=4)
+    printed = capsys.readouterr().out
+    rows = re.findall(r'^(\S.*?) +(P\d) +(\d+\.\d)% +\d+\.\d$', printed, re.M)
+    assert [row[:2] for row in rows] == [('zero-shot', 'P%d' % n) for n in range(1, 6)] + [
+        ('zero-shot + MLM', 'P2'), ('few-shot', 'P2'), ('semi-supervised', 'P2')]
+    assert fits == [(0, 12, 0, '{text}[MASK]满意。', 4), (16, 0, 8, '{text}[MASK]满意。', 4),
+                    (16, 12, 8, '{text}[MASK]满意。', 4)]
+    task = Task.load('sentiment')
+    test = read_examples(shipped_texts('reviews.test.tsv'), task)[:20]
+    accuracy = ClozeClassifier(task, pattern='P2').evaluate(test)['accuracy']
+    assert [float(row[2]) for row in rows if row[1] == 'P2'] == [pytest.approx(accuracy, abs=0.05)] * 4
+    assert '16 labelled texts, 12 unlabelled, 8 to choose the epoch by, 20 to test on' in printed
+    assert len(re.findall(r'^  (正面|负面) +\d+%  ', printed, re.M)) == 3
+
+
+# --- the README -----------------------------------------------------------------------------------------
+
+def _blocks(language, name='README.md'):
+    path = os.path.join(ROOT, name)
+    if not os.path.exists(path):
+        pytest.skip('%s does not exist yet' % name)
+    with open(path, encoding='utf-8') as reader:
+        return re.findall(r'^```%s\n(.*?)^```' % language, reader.read(), re.M | re.S)
+
+
+def _commands(name='README.md'):
+    """The README's `pet-keras` lines without the demo: [(text for standard input or None, arguments)]."""
+    found = []
+    for line in '\n'.join(_blocks('bash', name)).splitlines():
+        match = re.match(r'(?:echo (.+?) \| )?pet-keras (?!demo)(.+)', line)
+        if match:
+            found.append((match.group(1), shlex.split(match.group(2), comments=True)))
+    return found
+
+
+@pytest.fixture
+def beside_the_texts(tiny, tmp_path, monkeypatch):
+    """A folder with the shipped texts, of each the first lines, and a tiny model in place of the shipped one."""
+    monkeypatch.setattr('pet_keras.checkpoint.shipped_checkpoints', lambda: {'bert-mini-zh': tiny})
+    folder = os.path.dirname(shipped_texts('x'))
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), encoding='utf-8') as reader:
+            lines = reader.readlines()[:12]
+        (tmp_path / name).write_text(''.join(lines), encoding='utf-8')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_readmes_commands_run(beside_the_texts, monkeypatch, capsys):
+    commands = _commands()
+    assert {args[0] for _, args in commands} >= {'task', 'evaluate', 'train', 'predict'}
+    for text, args in commands:
+        if text is not None:
+            (beside_the_texts / 'stdin').write_text(text + '\n', encoding='utf-8')
+            monkeypatch.setattr(sys, 'stdin', open('stdin', encoding='utf-8'))
+        assert cli.main(args + ['--epochs', '1'] * (args[0] == 'train')) == 0, (args, capsys.readouterr().err)
+        assert capsys.readouterr().out or '--out' in args, args
+
+
+def test_the_readmes_python_runs(beside_the_texts, capsys):
+    code = '\n'.join(_blocks('python'))
+    if not code:
+        pytest.skip('README.md holds no Python')
+    assert 'ClozeClassifier' in code
+    exec(compile(re.sub(r'epochs=\d+', 'epochs=1', code), 'README.md', 'exec'), {})
+    assert capsys.readouterr().out
+
+
+def test_the_readmes_task_is_one(tiny, tmp_path):
+    tasks = [block for block in _blocks('json') if '"patterns"' in block]
+    if not tasks:
+        pytest.skip('README.md shows no task')
+    for text in tasks:
+        (tmp_path / 'messages.json').write_text(text, encoding='utf-8')
+        task = Task.load(str(tmp_path / 'messages.json'))
+        for pattern in task.patterns:
+            assert ClozeClassifier(task, tiny, pattern).predict(['快递三天了还没到'])[0] in task.labels
+        assert all(task.example[0] in line for line in task.show().splitlines() if line.startswith('  P'))
+
+
+def test_both_readmes_give_the_same_commands():
+    assert _commands('README.zh-CN.md') == _commands('README.md')
+
+
+def test_the_readmes_name_no_file_that_is_not_there():
+    for name in ('README.md', 'README.zh-CN.md', 'pretrained/README.md'):
+        path = os.path.join(ROOT, name)
+        if not os.path.exists(path):
+            continue
+        with open(path, encoding='utf-8') as reader:
+            links = re.findall(r'\]\((?!https?:|#)([^)#]+)', reader.read())
+        assert not [link for link in links if not os.path.exists(os.path.join(os.path.dirname(path), link))], name
