@@ -35,7 +35,7 @@ class FineTuningClassifier(TextClassifier):
     def loss(y_true, y_pred):
         return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
 
-    def lesson(self, texts, label, rng, mask_rate):
+    def lesson(self, texts, label, *_):
         """The plain text and its label; there is nothing to mask."""
         if label is None:
             raise UserError('Plain fine-tuning cannot learn from unlabelled texts.')

@@ -113,9 +113,9 @@ class ClozeClassifier(TextClassifier):
             self._scorer = None  # it was traced with the encoder
         return self
 
-    def lesson(self, texts, label, rng, mask_rate):
-        """What the Trainer shows of one example: see `Cloze.lesson`; `label` is an index or None."""
-        return self.cloze.lesson(texts, label, rng, mask_rate)
+    def lesson(self, *arguments):
+        """What the Trainer shows of one example: see `Cloze.lesson`."""
+        return self.cloze.lesson(*arguments)
 
     def batches(self, lessons, order):
         """What the Trainer feeds the model."""

@@ -59,6 +59,7 @@ def _parser():
     train.add_argument('--learning-rate', type=float, help="Adam's; default 2e-5 for a base model (768 wide), 1.8e-4 "
                        'for the shipped one')
     train.add_argument('--mask-rate', type=float, default=0.15, help='share of text tokens masked (default 0.15)')
+    train.add_argument('--whole-words', action='store_true', help='mask whole words (jieba), not single characters')
     train.add_argument('--patience', type=int, help='stop after so many epochs without a better dev result')
     train.add_argument('--train', choices=['all', 'prompt'], default='all', help="which weights train: all, or the "
                        "rows of the pattern's [unused] tokens alone (P-tuning)")
@@ -195,7 +196,7 @@ def train(args):
     classifier = _classifier(args)
     read = lambda path, labelled=True: path and read_examples(path, classifier.task, labelled)  # noqa: E731
     classifier.fit(read(args.labelled), read(args.unlabelled, False), read(args.dev), epochs=args.epochs,
-                   batch_size=args.batch_size, learning_rate=args.learning_rate, mask_rate=args.mask_rate,
+                   batch_size=args.batch_size, learning_rate=args.learning_rate, mask_rate=args.mask_rate, whole_words=args.whole_words,
                    patience=args.patience, seed=args.seed, out=args.out, resume=args.resume, verbose=1)
     print('The model is in %s. Try:  pet-keras predict --model %s FILE' % (args.out, args.out))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pet_keras.batching import batches_by_length, pad
 from pet_keras.errors import UserError
-from pet_keras.masking import random_masking
+from pet_keras.masking import random_masking, word_groups
 from pet_keras.pattern import Pattern
 
 # One sequence: its ids, where logits are wanted, and the words it scores there: (index, column of each token)
@@ -62,11 +62,12 @@ class Cloze(object):
             yield Question(encoded.token_ids, encoded.segment_ids,
                            [p - self.causal for p in encoded.mask_positions], words)
 
-    def lesson(self, texts, label, rng, mask_rate):
+    def lesson(self, texts, label, rng, mask_rate, whole_words=False):
         """The training sequence of one example: the answer in the blank, and an auxiliary loss on the text.
 
         A labelled text stands in the pattern, an unlabelled one (`label` None) alone. The auxiliary loss is
-        BERT's random masks, or for a causal model every next token of the text; `mask_rate` 0 leaves it out.
+        BERT's random masks, on whole words if wanted, or for a causal model every next token of the text;
+        `mask_rate` 0 leaves it out.
         """
         word, pattern = [], self.plain
         if label is not None:
@@ -78,8 +79,9 @@ class Cloze(object):
             drawn = np.array(encoded.text_positions if mask_rate else [], int)
             targets = ids[drawn]
         else:
+            groups = word_groups(self.tokenizer.ids_to_tokens(ids[encoded.text_positions])) if whole_words else None
             ids, drawn, targets = random_masking(ids, encoded.text_positions, rng, len(self.tokenizer._token_dict),
-                                                 self.tokenizer._token_mask_id, mask_rate)
+                                                 self.tokenizer._token_mask_id, mask_rate, groups)
         return Lesson(ids, encoded.segment_ids, [p - self.causal for p in blank + drawn.tolist()],
                       list(word) + targets.tolist())
 

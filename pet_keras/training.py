@@ -34,6 +34,7 @@ class Trainer(object):
         learning_rate: of Adam; None takes `default_learning_rate`.
         mask_rate: share of the text's tokens that are masked for the auxiliary MLM loss (a causal model's
             auxiliary loss is on every token of the text); 0 leaves the auxiliary loss out.
+        whole_words: masks whole words, as jieba segments them, instead of single characters.
         patience: epochs without a better dev result before it stops; None never stops early.
         seed: decides data order, masks and dropout; the same seed gives the same bits on one machine.
         out: a folder to keep the best model in, and what `resume` needs; None keeps all in memory.
@@ -42,8 +43,8 @@ class Trainer(object):
 
     Raises: UserError for a setting out of range, an `out` in use or not writable, a resume that does not fit.
     """
-    def __init__(self, classifier, epochs=10, batch_size=16, learning_rate=None, mask_rate=0.15, patience=None,
-                 seed=0, out=None, resume=False, verbose=0):
+    def __init__(self, classifier, epochs=10, batch_size=16, learning_rate=None, mask_rate=0.15, whole_words=False,
+                 patience=None, seed=0, out=None, resume=False, verbose=0):
         if epochs < 1 or batch_size < 1 or not 0 <= mask_rate < 1 or (patience is not None and patience < 1):
             raise UserError('epochs, batch_size and patience are at least 1, and mask_rate is in [0, 1).')
         if seed < 0:
@@ -53,7 +54,8 @@ class Trainer(object):
         if resume and not out:
             raise UserError('resume needs the out folder of the run to go on with.')
         self.classifier, self.out, self.resume, self.verbose = classifier, out, resume, verbose
-        self.epochs, self.batch_size, self.mask_rate, self.patience = epochs, batch_size, mask_rate, patience
+        self.epochs, self.batch_size, self.patience = epochs, batch_size, patience
+        self.mask_rate, self.whole_words = mask_rate, whole_words
         self.learning_rate, self.seed = learning_rate, seed
 
     def run(self, labelled, unlabelled, dev):
@@ -104,7 +106,8 @@ class Trainer(object):
     def _train_epoch(self, epoch, texts):
         """One pass; data order and masks depend on seed and epoch alone."""
         model = self.classifier.model
-        lessons = [self.classifier.lesson(*text, self._rng(epoch, i), self.mask_rate) for i, text in enumerate(texts)]
+        lessons = [self.classifier.lesson(*text, self._rng(epoch, i), self.mask_rate, self.whole_words)
+                   for i, text in enumerate(texts)]
         order = batches_by_length([len(lesson[0]) for lesson in lessons], self.batch_size,
                                   self._rng(epoch, len(texts)))
         if self.verbose:
@@ -159,6 +162,7 @@ class Trainer(object):
         """Makes the folder and, with resume, reads the state; returns the history so far."""
         self._settings = {
             'learning_rate': self.learning_rate, 'batch_size': self.batch_size, 'mask_rate': self.mask_rate,
+            'whole_words': self.whole_words,
             'seed': self.seed, 'pattern': self.classifier.pattern.string, 'maxlen': self.classifier.maxlen,
             'checkpoint': self.classifier.checkpoint.fingerprint,
             'labelled': len(labelled), 'unlabelled': len(unlabelled), 'dev': len(dev),
