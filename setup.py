@@ -12,6 +12,7 @@ setup(
     long_description=open('README.md', encoding='utf-8').read(),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
+    keywords='pattern-exploiting training, PET, P-tuning, few-shot, zero-shot, Chinese, text classification, bert4keras',
     python_requires='>=3.10',
     # pretrained/ stands at the top of the repository and is installed inside the package
     packages=find_packages(include=['pet_keras', 'pet_keras.*']) + ['pet_keras.pretrained'],
@@ -27,6 +28,7 @@ setup(
         'tf-keras>=2.16',
         'numpy',
         'jieba',
+        'safetensors',
         'setuptools; python_version >= "3.12"',  # distutils, for bert4keras
     ],
     extras_require={'test': ['pytest']},

@@ -25,14 +25,14 @@ def _word_probabilities(folder, words, cloze, text):
             for label, label_words in words.items()}
 
 
-def _expected(folder, words, merge, cloze, texts):
+def _normalised(by_label, merge=np.mean):
+    scores = np.array([merge(p) for p in by_label.values()])
+    return scores / scores.sum()
+
+
+def _expected(folder, words, cloze, texts):
     """Label probabilities `[texts, labels]` by brute force."""
-    rows = []
-    for text in texts:
-        by_label = _word_probabilities(folder, words, cloze, text)
-        scores = np.array([merge(p) for p in by_label.values()])
-        rows.append(scores / scores.sum())
-    return np.array(rows)
+    return np.array([_normalised(_word_probabilities(folder, words, cloze, text)) for text in texts])
 
 
 def _classifier(folder, words, pattern='[MASK]满意。{text}', aggregation='mean', **kwargs):
@@ -45,14 +45,14 @@ def classifier(tiny):
 
 
 def test_probabilities_of_one_token_words_are_the_models_at_the_blank(tiny, classifier):
-    expected = _expected(tiny, {'正面': ['很'], '负面': ['不']}, np.mean, _satisfied, TEXTS)
+    expected = _expected(tiny, {'正面': ['很'], '负面': ['不']}, _satisfied, TEXTS)
     np.testing.assert_allclose(classifier.predict_proba(TEXTS), expected, atol=1e-5)
     assert expected.std(axis=0).min() > 0.01  # the texts do differ
 
 
 def test_the_blank_may_stand_after_the_text(tiny):
     classifier = ClozeClassifier(Task(SATISFIED, {'正面': '很', '负面': '不'}), tiny, 'P2')
-    expected = _expected(tiny, {'正面': ['很'], '负面': ['不']}, np.mean,
+    expected = _expected(tiny, {'正面': ['很'], '负面': ['不']},
                          lambda n, text: ['[CLS]', *text, *['[MASK]'] * n, *'满意。', '[SEP]'], TEXTS)
     np.testing.assert_allclose(classifier.predict_proba(TEXTS), expected, atol=1e-5)
 
@@ -61,7 +61,7 @@ def test_a_two_token_word_has_the_product_of_its_tokens_probabilities(tiny):
     words = {'体育': ['体育'], '财经': ['财经'], '汽车': ['汽车'], '体制': ['体制']}
     classifier = _classifier(tiny, {k: v[0] for k, v in words.items()}, '[MASK][MASK]满意。{text}')
     proba = classifier.predict_proba(TEXTS)
-    np.testing.assert_allclose(proba, _expected(tiny, words, np.mean, _satisfied, TEXTS), atol=1e-5)
+    np.testing.assert_allclose(proba, _expected(tiny, words, _satisfied, TEXTS), atol=1e-5)
     assert np.abs(proba[:, 0] - proba[:, 3]).min() > 1e-4  # 体育 and 体制 share the first token, not the score
 
 
@@ -75,7 +75,7 @@ def test_words_of_different_lengths_are_scored_each_in_a_sequence_of_its_length(
     words = {'好': ['很好'], '坏': ['差'], '中': ['不好不'], '无': ['没']}
     classifier = _classifier(tiny, words)
     proba = classifier.predict_proba(TEXTS)
-    expected = _expected(tiny, words, np.mean, _satisfied, TEXTS)
+    expected = _expected(tiny, words, _satisfied, TEXTS)
     np.testing.assert_allclose(proba, expected, atol=1e-5)
     short = expected[:, [1, 3]]
     np.testing.assert_allclose(np.log(proba), np.log(expected), atol=1e-4)  # the long words' too, however unlikely
@@ -90,9 +90,10 @@ def test_several_words_a_label_are_merged_as_the_task_says(tiny, words):
     classifier = _classifier(tiny, words)
     assert classifier.task.verbalizer.aggregation == 'mean'  # the default
     merges = {'mean': np.mean, 'sum': np.sum, 'max': np.max, 'first': lambda p: p[0]}
+    by_text = [_word_probabilities(tiny, words, _satisfied, text) for text in TEXTS]
     for name, merge in merges.items():
         classifier.task.verbalizer.aggregation = name
-        np.testing.assert_allclose(classifier.predict_proba(TEXTS), _expected(tiny, words, merge, _satisfied, TEXTS),
+        np.testing.assert_allclose(classifier.predict_proba(TEXTS), [_normalised(p, merge) for p in by_text],
                                    atol=1e-5, err_msg=name)
 
 
@@ -150,7 +151,7 @@ def test_no_texts_give_no_predictions(classifier):
 
 
 def test_an_empty_text_is_scored(tiny, classifier):
-    expected = _expected(tiny, {'正面': ['很'], '负面': ['不']}, np.mean, _satisfied, [''])
+    expected = _expected(tiny, {'正面': ['很'], '负面': ['不']}, _satisfied, [''])
     np.testing.assert_allclose(classifier.predict_proba(['']), expected, atol=1e-5)
 
 
@@ -159,7 +160,7 @@ def test_a_text_longer_than_the_model_is_cut_at_its_end_and_the_pattern_kept(tin
     assert classifier.maxlen == 64  # what the checkpoint allows, not the default 128
     np.testing.assert_allclose(classifier.predict_proba([text]), classifier.predict_proba([text[:64 - 6]]), atol=1e-6)
     behind = ClozeClassifier(Task(SATISFIED, {'正面': '很', '负面': '不'}), tiny, 'P2', maxlen=20)
-    expected = _expected(tiny, {'正面': ['很'], '负面': ['不']}, np.mean,
+    expected = _expected(tiny, {'正面': ['很'], '负面': ['不']},
                          lambda n, t: ['[CLS]', *t, '[MASK]', *'满意。', '[SEP]'], [text[:14]])
     np.testing.assert_allclose(behind.predict_proba([text]), expected, atol=1e-5)
 
@@ -255,7 +256,7 @@ def test_a_saved_model_is_itself_a_checkpoint(tiny, tmp_path):
     assert Checkpoint(folder).check().describe()['family'] == 'bert'
     words = {'好': ['好'], '坏': ['坏']}
     other = _classifier(folder, {k: v[0] for k, v in words.items()})
-    np.testing.assert_allclose(other.predict_proba(TEXTS), _expected(folder, words, np.mean, _satisfied, TEXTS),
+    np.testing.assert_allclose(other.predict_proba(TEXTS), _expected(folder, words, _satisfied, TEXTS),
                                atol=1e-5)
     original, _ = numpy_bert.variables(tiny)
     saved, _ = numpy_bert.variables(folder)

@@ -260,12 +260,10 @@ def test_the_settings_of_train_reach_the_training(run, tiny, reviews, tmp_path, 
 
 
 def test_an_interrupted_train_exits_with_130_and_resume_finishes_it(run, fails, tiny, reviews, tmp_path, monkeypatch):
-    train_epoch = Trainer._train_epoch
-
     def interrupted(self, epoch, texts):
         if epoch == 1:
             raise KeyboardInterrupt
-        return train_epoch(self, epoch, texts)
+        return 1.
 
     monkeypatch.setattr(Trainer, '_train_epoch', interrupted)
     out = str(tmp_path / 'model')
@@ -273,10 +271,10 @@ def test_an_interrupted_train_exits_with_130_and_resume_finishes_it(run, fails, 
     status, printed, err = run(*given)
     assert status == 130 and '--resume' in printed and err.splitlines()[-1] == 'Interrupted.'
     assert 'Traceback' not in err
-    monkeypatch.setattr(Trainer, '_train_epoch', train_epoch)
+    monkeypatch.setattr(Trainer, '_train_epoch', lambda self, epoch, texts: 2.)
     assert 'resume' in fails(*given)
     assert run(*given, '--resume')[0] == 0
-    assert [h['epoch'] for h in ClozeClassifier.load(out).history] == [1, 2]
+    assert ClozeClassifier.load(out).history == [{'epoch': 1, 'loss': 1.}, {'epoch': 2, 'loss': 2.}]
 
 
 # --- task, checkpoint, demo -----------------------------------------------------------------------------
@@ -341,7 +339,6 @@ def test_a_folder_in_place_of_a_file_is_one_line(fails, tiny, tmp_path):
 def test_a_bad_label_is_named_with_file_and_line(fails, tiny, tmp_path):
     path = _write(tmp_path / 'bad.tsv', '好\t正面\n\n坏\t中性\n')
     for command in (['evaluate', path], ['train', '--labelled', path, '--out', tmp_path / 'x']):
-        # the skipped blank line is reported in a line of its own only when the file is whole
         error = fails(command[0], '--task', 'sentiment', '--checkpoint', tiny, *command[1:])
         assert '%s, line 3' % path in error and '中性' in error and '正面' in error
     assert not os.path.exists(str(tmp_path / 'x'))
@@ -408,12 +405,13 @@ def test_train_without_texts_or_into_a_folder_in_use_is_one_line(fails, model, t
 
 @pytest.mark.parametrize('args', [
     ('evaluate', '--batch-size', 0), ('predict', '--batch-size', -1), ('train', '--seed', -1), ('train', '--epochs', 0),
-    ('train', '--mask-rate', 1), ('train', '--learning-rate', -1), ('train', '--batch-size', 0), ('predict', '--maxlen', 3),
+    ('train', '--mask-rate', 1), ('train', '--learning-rate', -1), ('train', '--batch-size', 0),
+    ('predict', '--maxlen', 3),
 ], ids=lambda args: ' '.join(map(str, args)))
 def test_a_number_out_of_range_is_one_line(fails, tiny, reviews, tmp_path, args):
     files = ['--labelled', reviews, '--out', tmp_path / 'x'] if args[0] == 'train' else [reviews]
-    assert args[1].strip('-').replace('-', '_') in fails(args[0], '--task', 'sentiment', '--checkpoint', tiny, *args[1:],
-                                                         *files).replace('-', '_')
+    error = fails(args[0], '--task', 'sentiment', '--checkpoint', tiny, *args[1:], *files)
+    assert args[1].strip('-') in error.replace('_', '-')
 
 
 def test_standard_input_is_read_once(fails, tiny):
