@@ -196,8 +196,9 @@ def train(args):
     classifier = _classifier(args)
     read = lambda path, labelled=True: path and read_examples(path, classifier.task, labelled)  # noqa: E731
     classifier.fit(read(args.labelled), read(args.unlabelled, False), read(args.dev), epochs=args.epochs,
-                   batch_size=args.batch_size, learning_rate=args.learning_rate, mask_rate=args.mask_rate, whole_words=args.whole_words,
-                   patience=args.patience, seed=args.seed, out=args.out, resume=args.resume, verbose=1)
+                   batch_size=args.batch_size, learning_rate=args.learning_rate, mask_rate=args.mask_rate,
+                   whole_words=args.whole_words, patience=args.patience, seed=args.seed, out=args.out,
+                   resume=args.resume, verbose=1)
     print('The model is in %s. Try:  pet-keras predict --model %s FILE' % (args.out, args.out))
 
 

@@ -49,10 +49,9 @@ def test_probabilities_sum_to_one_whatever_the_batch(learned):
     np.testing.assert_allclose(learned.predict_proba(texts, batch_size=2), proba, atol=1e-5)
 
 
-def test_one_seed_gives_the_same_weights_to_the_bit_and_another_seed_others(tiny):
-    one, two, other = [_fit(tiny, seed).model.get_weights() for seed in (5, 5, 6)]
+def test_one_seed_gives_the_same_weights_to_the_bit(causal):
+    one, two = [_fit(causal, seed=5).model.get_weights() for _ in range(2)]
     assert all(np.array_equal(a, b) for a, b in zip(one, two)) and len(one) == len(two)
-    assert not all(np.array_equal(a, b) for a, b in zip(one, other))
 
 
 def test_every_weight_trains_and_the_new_layer_starts_from_the_seed(tiny):
