@@ -65,5 +65,8 @@ class FineTuningClassifier(TextClassifier):
             scores[batch] = tf.nn.log_softmax(logits[:, 0]).numpy()
         return scores
 
-    def save(self, folder):
-        raise NotImplementedError('The baseline is for comparison in memory: fit it without `out`.')
+    def fit(self, labelled=None, unlabelled=None, dev=None, **settings):
+        """See TextClassifier.fit; the baseline is for comparison and stays in memory, so it takes no `out`."""
+        if settings.get('out'):
+            raise UserError('The fine-tuning baseline is not saved: fit it without `out`.')
+        return super(FineTuningClassifier, self).fit(labelled, unlabelled, dev, **settings)

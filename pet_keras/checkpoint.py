@@ -189,7 +189,7 @@ class Checkpoint(object):
                  if not any(s in name for s in ('adam_', 'Adam', 'global_step', 'LAMB'))]
         head = 'present' if self.mlm_head_is_trained else 'untrained (its bias is all zero)'
         return {
-            'folder': self.folder, 'family': self.family, 'application': self.application,
+            'folder': self.folder, 'family': self.family, 'application': 'lm' if self.is_causal else 'mlm',
             'layers': self.config['num_hidden_layers'], 'hidden_size': self.config['hidden_size'],
             'heads': self.config['num_attention_heads'], 'parameters': sum(sizes),
             'vocab_size': len(self.vocab), 'max_position': self.max_position, 'hidden_act': self.hidden_act,

@@ -49,6 +49,7 @@ class ClozeClassifier(TextClassifier):
         if train not in ('all', 'prompt'):
             raise UserError("train=%r: choose 'all' or 'prompt'." % train)
         self.train, self.history, self._scorer, prompt = train, [], None, None
+        self.train_settings = [train, prompt_encoder, prompt_init]
         if train == 'prompt':
             self.prompt_tokens = trainable_tokens(self.pattern, self.task.verbalizer)
             prompt = {'trainable_token_ids': self.tokenizer.tokens_to_ids(self.prompt_tokens),
@@ -133,7 +134,8 @@ class ClozeClassifier(TextClassifier):
         self.checkpoint.write(folder, self.transformer)
         self.task.save(os.path.join(folder, 'task.json'))
         write_json(os.path.join(folder, 'classifier.json'),
-                   {'pattern': self.pattern.string, 'maxlen': self.maxlen, 'history': self.history})
+                   {'pattern': self.pattern.string, 'maxlen': self.maxlen, 'history': self.history,
+                    'application': self.checkpoint.application})
 
     @classmethod
     def load(cls, folder, checkpoint=None):
@@ -154,7 +156,7 @@ class ClozeClassifier(TextClassifier):
                 settings = json.load(reader)
         except ValueError as e:
             raise UserError('%s is damaged: %s' % (path, e)) from None
-        classifier = cls(Task.load(os.path.join(folder, 'task.json')), Checkpoint(folder),
-                         settings['pattern'], settings['maxlen'])
+        classifier = cls(Task.load(os.path.join(folder, 'task.json')),
+                         Checkpoint(folder, settings.get('application')), settings['pattern'], settings['maxlen'])
         classifier.history = settings['history']
         return classifier

@@ -38,10 +38,14 @@ class PromptEncoder(Layer):
         self.output_dense = keras.layers.Dense(hidden_size)
 
     def build(self, input_shape):
+        width = input_shape[-1]
         if self.kind == 'lstm':
-            self.lstm.build((1, None, input_shape[-1]))
-        self.hidden.build((None, self.hidden_size // 2 * 2 if self.kind == 'lstm' else input_shape[-1]))
-        self.output_dense.build((None, self.hidden_size))
+            with tf.name_scope('lstm'):
+                self.lstm.build((1, None, width))
+            width = self.hidden_size // 2 * 2
+        for name, layer, size in (('hidden', self.hidden, width), ('output', self.output_dense, self.hidden_size)):
+            with tf.name_scope(name):  # HDF5 files need different names
+                layer.build((None, size))
         super(PromptEncoder, self).build(input_shape)
 
     def call(self, inputs):
@@ -90,16 +94,23 @@ class PtuningEmbedding(Embedding):
         self.embeddings = self.add_weight(
             name='embeddings', shape=(self.input_dim, self.output_dim), initializer=self.embeddings_initializer,
             trainable=False, experimental_autocast=False)
-        self.prompt = self.add_weight(
-            name='prompt', shape=(len(self.trainable_token_ids), self.output_dim), experimental_autocast=False,
-            initializer=lambda shape, dtype=None: tf.gather(self.embeddings, self._table_rows()))  # starts as a no-op
+        def start(shape, dtype=None):  # a no-op: the rows that the table has
+            return tf.gather(self.embeddings, self._table_rows())
+        shape = (len(self.trainable_token_ids), self.output_dim)
+        self.prompt = self.add_weight(name='prompt', shape=shape, initializer=start, experimental_autocast=False,
+                                      trainable=self.encoder is None)
         if self.encoder:
-            self.encoder.build((len(self.trainable_token_ids), self.output_dim))
+            self.encoder_input = self.add_weight(name='encoder_input', shape=shape, initializer=start,
+                                                 experimental_autocast=False)
+            with tf.name_scope('encoder'):
+                self.encoder.build(shape)
         self.built = True
 
     def rows(self):
         """The prompt's rows as the model sees them, `[n, output_dim]`."""
-        return tf.cast(self.encoder(self.prompt), 'float32') if self.encoder else tf.convert_to_tensor(self.prompt)
+        if self.encoder:
+            return tf.cast(self.encoder(tf.convert_to_tensor(self.encoder_input)), 'float32')
+        return tf.convert_to_tensor(self.prompt)
 
     def table(self):
         """The embedding table `[input_dim, output_dim]` with the trained rows in it."""
@@ -124,8 +135,10 @@ class PtuningEmbedding(Embedding):
         return tuple(input_shape[:2]) + (self.input_dim,)
 
     def set_prompt(self, rows):
-        """Sets the rows, float `[n, output_dim]`, in the order of `trainable_token_ids`."""
+        """Sets the rows (with an encoder: what it reads), float `[n, output_dim]`, in the order of the ids."""
         self.prompt.assign(rows)
+        if self.encoder:
+            self.encoder_input.assign(rows)
 
     def prompt_from_table(self):
         """Starts each row from the table's row of that token."""
@@ -137,9 +150,10 @@ class PtuningEmbedding(Embedding):
     def absorb_encoder(self):
         """Keeps what the encoder puts out as the rows, and drops the encoder. Call it after training."""
         if self.encoder:
-            rows = self.rows()
-            self.encoder = None
-            self.set_prompt(rows)
+            self.prompt.assign(self.rows())
+            self._trainable_weights = [self.prompt]
+            self._non_trainable_weights = [self.embeddings]
+            self.encoder = self.encoder_input = None
 
     def get_config(self):
         return dict(super(PtuningEmbedding, self).get_config(), trainable_token_ids=self.trainable_token_ids,

@@ -76,7 +76,7 @@ def write_json(path, fields):
 
 def save_prompt(classifier, folder):
     """Writes the prompt's rows (safetensors) and pattern, task and checkpoint's fingerprint (JSON)."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, 'prompt')
     fields = {'pattern': classifier.pattern.string, 'tokens': classifier.prompt_tokens,
@@ -85,7 +85,8 @@ def save_prompt(classifier, folder):
               'application': classifier.checkpoint.application,
               'fingerprint': classifier.checkpoint.fingerprint, 'history': classifier.history}
     classifier.task.save(os.path.join(folder, 'task.json'))
-    save_file({'prompt': np.ascontiguousarray(classifier.embedding.rows().numpy())}, path + '.tmp')
+    with open(path + '.tmp', 'wb') as writer:
+        writer.write(save({'prompt': np.ascontiguousarray(classifier.embedding.rows().numpy())}))
     os.replace(path + '.tmp', path + '.safetensors')
     write_json(path + '.json', fields)
 
@@ -98,16 +99,22 @@ def read_prompt(folder, checkpoint=None):
         with open(os.path.join(folder, 'prompt.json'), encoding='utf-8') as reader:
             fields = json.load(reader)
         rows = load_file(os.path.join(folder, 'prompt.safetensors'))['prompt']
-    except (OSError, ValueError, KeyError, SafetensorError) as e:
-        raise UserError('%s is not a prompt that pet_keras saved: %s' % (folder, e)) from None
-    if checkpoint is None:
-        checkpoint = fields['checkpoint']
+        where, application, n = fields['checkpoint'], fields['application'], len(fields['tokens'])
+        if not {'pattern', 'maxlen', 'fingerprint', 'history'} <= set(fields) or rows.shape[0] != n:
+            raise ValueError('%d rows for %d tokens, or a key is missing' % (len(rows), n))
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as e:
+        raise UserError('%s is not a prompt that pet_keras saved, or it is damaged: %s' % (folder, e)) from None
     if not isinstance(checkpoint, Checkpoint):
-        checkpoint = Checkpoint(checkpoint, application=fields['application'])
+        checkpoint = Checkpoint(where if checkpoint is None else checkpoint, application=application)
+    if checkpoint.application != application:
+        raise UserError('The prompt in %s was trained on a model read as %r, and this one is read as %r.' % (
+            folder, application, checkpoint.application))
     if checkpoint.fingerprint != fields['fingerprint']:
         raise UserError('The prompt in %s was trained on another checkpoint (%s, fingerprint %s) and means nothing to '
                         '%s (fingerprint %s).' % (folder, fields['checkpoint'], fields['fingerprint'],
                                                   checkpoint.folder, checkpoint.fingerprint))
+    if rows.shape[1:] != (checkpoint.config['hidden_size'],):
+        raise UserError('%s is damaged: its rows have shape %s.' % (folder, rows.shape))
     return fields, rows, checkpoint
 
 

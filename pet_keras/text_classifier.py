@@ -11,7 +11,7 @@ from pet_keras.training import Trainer
 class TextClassifier(object):
     """Base class. A subclass has `task`, `tokenizer`, `model`, `loss`, and defines `predict_log_proba`,
     `lesson` (the training sequence of one example) and `batches` (what the model is fed)."""
-    history, train = (), 'all'
+    history, train, train_settings = (), 'all', ['all']
 
     @property
     def labels(self):

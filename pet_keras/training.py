@@ -13,6 +13,7 @@ from pet_keras.batching import batches_by_length
 from pet_keras.errors import UserError
 
 
+_IN_USE = [('classifier.json',), ('prompt.json',), ('resume', 'progress.json')]  # an out folder with one of these
 PROMPT_LEARNING_RATE = 1e-2  # where only the rows of a prompt train
 
 
@@ -166,7 +167,7 @@ class Trainer(object):
             'seed': self.seed, 'pattern': self.classifier.pattern.string, 'maxlen': self.classifier.maxlen,
             'checkpoint': self.classifier.checkpoint.fingerprint,
             'labelled': len(labelled), 'unlabelled': len(unlabelled), 'dev': len(dev),
-            'train': self.classifier.train,
+            'train': self.classifier.train_settings,
             'digest of texts and label words': hashlib.sha256(json.dumps(
                 [labelled, unlabelled, dev, self.classifier.words]).encode()).hexdigest()[:12]}
         progress = os.path.join(self.out, 'resume', 'progress.json')
@@ -182,7 +183,7 @@ class Trainer(object):
             state.read(os.path.join(self.out, 'resume', saved['state'])).assert_existing_objects_matched()
             self.classifier.history = saved['history']
             return saved['history']
-        if os.path.exists(os.path.join(self.out, 'classifier.json')) or os.path.exists(progress):
+        if any(os.path.exists(os.path.join(self.out, *name)) for name in _IN_USE):
             raise UserError('%s already holds a model: choose another folder%s.' % (
                 self.out, ', or resume the interrupted run in it' if os.path.exists(progress) else ''))
         try:

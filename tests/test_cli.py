@@ -430,7 +430,7 @@ def test_a_wrong_command_line_exits_with_2_and_shows_the_usage(capsys, args):
 
 # --- help and streams -----------------------------------------------------------------------------------
 
-_MODEL = ['--pattern', '--checkpoint', '--maxlen']
+_MODEL = ['--pattern', '--checkpoint', '--causal', '--maxlen']
 _WHICH = ['--model', '--task', '--format', '--batch-size'] + _MODEL
 FLAGS = {
     '': ['--version', 'demo', 'evaluate', 'train', 'predict', 'task', 'checkpoint'],
@@ -438,7 +438,8 @@ FLAGS = {
     'evaluate': _WHICH + ['--exclude', '--json', 'FILE'],
     'predict': _WHICH + ['--out', 'FILE'],
     'train': _MODEL + ['--task', '--labelled', '--unlabelled', '--dev', '--out', '--resume', '--epochs', '--batch-size',
-                       '--learning-rate', '--mask-rate', '--patience', '--seed'],
+                       '--learning-rate', '--mask-rate', '--whole-words', '--patience', '--seed', '--train',
+                       '--prompt-tokens', '--prompt-where', '--prompt-encoder', '--prompt-init'],
     'task': ['list', 'show'], 'task show': ['name'],
     'checkpoint': ['list', 'inspect'], 'checkpoint inspect': ['name', '--json'],
 }

@@ -25,6 +25,12 @@ def _subprocess(script, *args):
     return done.stdout
 
 
+@pytest.fixture(scope='module')
+def tiny(make_checkpoint, tmp_path_factory):
+    """One layer is enough here, and quicker to build."""
+    return make_checkpoint(tmp_path_factory.mktemp('tiny'), num_hidden_layers=1)
+
+
 @pytest.fixture
 def example(monkeypatch, capsys):
     """Runs an example in this process; returns what it prints."""
@@ -45,9 +51,9 @@ def _accuracy(printed, n):
 
 # --- the scripts ----------------------------------------------------------------------------------------
 
-def test_sentiment_runs_few_shot():
-    printed = _subprocess('sentiment.py', '--labelled', '16', '--epochs', '1')
-    assert _accuracy(printed, 100) >= 50.
+def test_sentiment_runs_few_shot(tiny):
+    printed = _subprocess('sentiment.py', '--labelled', '16', '--epochs', '1', '--checkpoint', tiny)
+    _accuracy(printed, 100)
     assert 'few-shot, [MASK]满意。{text}' in printed
 
 
@@ -97,6 +103,40 @@ def test_news_reads_fewclues_files(example, tiny, tmp_path):
                 writer.write(json.dumps(fields if name != 'unlabeled.json' else {'sentence': e.text}) + '\n')
     printed = example('news.py', '--data', str(tmp_path), '--regime', 'zero-shot', '--checkpoint', tiny)
     _accuracy(printed, 30)
+
+
+# --- P-tuning -------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope='module')
+def tiny_gpt(make_checkpoint, tmp_path_factory):
+    return make_checkpoint(tmp_path_factory.mktemp('gpt'), type_vocab_size=0, application='lm')
+
+
+def test_p_tuning_on_bert_trains_the_prompts_rows_alone(example, tiny):
+    printed = example('sentiment_ptuning_bert.py', '--checkpoint', tiny, '--epochs', '1', '--prompt-tokens', '4')
+    assert "trainable: [('Embedding-Token/prompt:0', (4, 16))]" in printed
+    _accuracy(printed, 100)
+
+
+def test_p_tuning_on_gpt_runs_zero_shot_and_with_a_prompt(example, tiny_gpt):
+    printed = example('sentiment_ptuning_gpt.py', '--checkpoint', tiny_gpt, '--epochs', '1', '--where', 'both')
+    assert 'zero-shot, {text}总之我感觉[MASK]: accuracy' in printed
+    _accuracy(printed, 100)
+
+
+@pytest.mark.parametrize('words', [[], ['--own-words']], ids=['topics', 'unused'])
+def test_p_tuning_on_news_writes_a_prompt_of_kilobytes(example, tiny, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    printed = example('news_ptuning_bert.py', '--checkpoint', tiny, '--epochs', '1', *words)
+    assert int(re.search(r'(\d+) bytes', printed).group(1)) < 4000
+    _accuracy(printed, 105)
+
+
+def test_the_layer_learns_in_a_model_of_ones_own(example):
+    printed = example('own_model.py')
+    before, after = map(float, re.search(r'accuracy: (\S+) → (\S+)', printed).groups())
+    assert after > before + 0.05
+    assert 'the table is as it was: True' in printed and 'loaded and equal: True' in printed
 
 
 # --- the demo -------------------------------------------------------------------------------------------
@@ -150,9 +190,10 @@ def _commands(name='README.md'):
 
 
 @pytest.fixture
-def beside_the_texts(tiny, tmp_path, monkeypatch):
-    """A folder with the shipped texts, of each the first lines, and a tiny model in place of the shipped one."""
-    monkeypatch.setattr('pet_keras.checkpoint.shipped_checkpoints', lambda: {'bert-mini-zh': tiny})
+def beside_the_texts(tiny, tiny_gpt, tmp_path, monkeypatch):
+    """A folder with the shipped texts, of each the first lines, and tiny models in place of the shipped ones."""
+    monkeypatch.setattr('pet_keras.checkpoint.shipped_checkpoints',
+                        lambda: {'bert-mini-zh': tiny, 'gpt-mini-zh': tiny_gpt})
     folder = os.path.dirname(shipped_texts('x'))
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), encoding='utf-8') as reader:
@@ -199,7 +240,7 @@ def test_both_readmes_give_the_same_commands():
 
 
 def test_the_readmes_name_no_file_that_is_not_there():
-    for name in ('README.md', 'README.zh-CN.md', 'pretrained/README.md'):
+    for name in ('README.md', 'README.zh-CN.md', 'pretrained/README.md', 'docs/ptuning.md'):
         path = os.path.join(ROOT, name)
         if not os.path.exists(path):
             continue

@@ -14,6 +14,7 @@ from pet_keras.backend import BERT4KERAS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
 SOURCES = sorted(glob.glob(os.path.join(ROOT, 'pet_keras', '**', '*.py'), recursive=True))
+SHIPPED = ['bert-mini-zh', 'gpt-mini-zh']
 ALLOWED = {'pet_keras', 'numpy', 'tensorflow', 'bert4keras', 'jieba', 'safetensors', 'distutils'}
 
 
@@ -57,14 +58,15 @@ def _command(installed, cwd, *args):
                           encoding='utf-8')
 
 
-def test_the_wheel_holds_code_tasks_texts_and_the_model_but_no_tests(wheel):
+def test_the_wheel_holds_code_tasks_texts_and_the_models_but_no_tests(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     for folder in ('pet_keras/tasks', 'pet_keras/texts', 'pet_keras'):
         for path in glob.glob(os.path.join(ROOT, folder, '*.*')):
             assert '%s/%s' % (folder, os.path.basename(path)) in names
-    for name in ('bert_config.json', 'vocab.txt', 'bert_model.ckpt.index', 'bert_model.ckpt.data-00000-of-00001'):
-        assert 'pet_keras/pretrained/bert-mini-zh/' + name in names
+    for model in SHIPPED:
+        for name in ('bert_config.json', 'vocab.txt', 'bert_model.ckpt.index', 'bert_model.ckpt.data-00000-of-00001'):
+            assert 'pet_keras/pretrained/%s/%s' % (model, name) in names
     assert not [n for n in names if 'test' in n.split('/')[0] or '/tests/' in n or '__pycache__' in n]
     assert {n.split('/')[0] for n in names} == {'pet_keras', 'pet_keras-%s.dist-info' % pet_keras.__version__}
 
@@ -83,9 +85,10 @@ def test_the_wheel_has_the_command_and_asks_for_nothing_that_pip_cannot_bring_to
 
 def test_from_the_wheel_alone_the_shipped_model_is_found_and_classifies(installed, tmp_path):
     done = _command(installed, tmp_path, 'checkpoint', 'list')
-    name, folder = done.stdout.split()
-    assert (done.returncode, name) == (0, 'bert-mini-zh')
-    assert folder == os.path.join(installed, 'pet_keras', 'pretrained', 'bert-mini-zh')
+    found = dict(line.split() for line in done.stdout.splitlines())
+    assert done.returncode == 0, done.stderr
+    assert found == {name: os.path.join(installed, 'pet_keras', 'pretrained', name)
+                     for name in ('bert-mini-zh', 'gpt-mini-zh')}
     (tmp_path / 'a.tsv').write_text('房间很干净，服务也热情\t正面\n又吵又脏，再也不来了\t负面\n', encoding='utf-8')
     done = _command(installed, tmp_path, 'evaluate', '--task', 'sentiment', 'a.tsv')
     assert done.returncode == 0, done.stderr

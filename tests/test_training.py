@@ -476,6 +476,16 @@ def test_an_interrupted_runs_folder_is_in_use_and_resume_is_offered(fit, interru
         fit(dev=LABELLED, out=interrupted)
 
 
+def test_a_pretrained_checkpoint_is_never_written_over(make_checkpoint, monkeypatch, tmp_path):
+    folder = make_checkpoint(tmp_path / 'release', num_hidden_layers=1)
+    before, _ = numpy_bert.variables(folder)
+    _script(monkeypatch, [])
+    with pytest.raises(UserError, match='choose another folder'):
+        _fit(folder, LABELLED, epochs=1, out=folder)
+    after, _ = numpy_bert.variables(folder)
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
 @pytest.mark.parametrize('below', ['file', 'file/model'])
 def test_an_out_that_cannot_be_a_folder_is_refused_before_training(fit, monkeypatch, tmp_path, below):
     def train_epoch(self, epoch, texts):
