@@ -153,7 +153,7 @@ def evaluate(args):
         examples = without(examples, read_examples(args.exclude, classifier.task, labelled=False))
         if not examples:
             raise UserError('Every text of %s also stands in %s.' % (args.file, args.exclude))
-    report = classifier.evaluate(examples, args.batch_size)
+    report = classifier.evaluate(examples, args.batch_size, verbose=int(sys.stdout.isatty() and not args.json))
     if args.json:
         return print(json.dumps(dict(report, task=classifier.task.name, pattern=classifier.pattern.string,
                                      checkpoint=classifier.checkpoint.name), ensure_ascii=False))
@@ -166,8 +166,6 @@ def evaluate(args):
 
 
 def predict(args):
-    import numpy as np
-
     from pet_keras.data import format_of, read_rows, write_predictions
     if args.files.count('-') > 1:
         raise UserError('Standard input can be read once.')
@@ -176,7 +174,8 @@ def predict(args):
     if args.out:
         os.makedirs(args.out, exist_ok=True)
     for path, rows, format in inputs:
-        proba = np.exp(classifier.predict_log_proba([r.example for r in rows], args.batch_size))
+        proba = classifier.predict_proba([r.example for r in rows], args.batch_size,
+                                         verbose=int(bool(args.out) and sys.stdout.isatty()))
         if not args.out:
             write_predictions(sys.stdout, format, rows, classifier.labels, proba)
             continue

@@ -13,7 +13,8 @@ from pet_keras.batching import batches_by_length
 from pet_keras.errors import UserError
 
 
-_IN_USE = [('classifier.json',), ('prompt.json',), ('resume', 'progress.json')]  # an out folder with one of these
+# A folder with one of these is not written over
+_IN_USE = [('classifier.json',), ('prompt.json',), ('bert_model.ckpt.index',), ('resume', 'progress.json')]
 PROMPT_LEARNING_RATE = 1e-2  # where only the rows of a prompt train
 
 

@@ -102,3 +102,39 @@ def data_folder():
     if not folder:
         pytest.skip(NO_DATA)
     return folder
+
+
+@pytest.fixture(scope='session')
+def still(tmp_path_factory, make_checkpoint):
+    """A masked checkpoint of one layer, without dropout."""
+    return make_checkpoint(tmp_path_factory.mktemp('still'), num_hidden_layers=1)
+
+
+@pytest.fixture(scope='session')
+def causal(tmp_path_factory, make_checkpoint):
+    """A causal one, without segment ids."""
+    return make_checkpoint(tmp_path_factory.mktemp('causal'), num_hidden_layers=1, type_vocab_size=0,
+                           application='lm')
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs the command line in this process: (exit status, standard output, standard error)."""
+    def call(*args):
+        from pet_keras.cli import main
+        capsys.readouterr()
+        status = main([str(a) for a in args])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+    return call
+
+
+@pytest.fixture
+def fails(run):
+    """Runs a command that must fail as a user should see it: status 1 and one line; returns the line."""
+    def call(*args):
+        status, _, err = run(*args)
+        assert status == 1
+        assert err.startswith('pet-keras: error: ') and err.count('\n') == 1 and err.endswith('\n'), err
+        return err
+    return call

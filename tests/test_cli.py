@@ -21,28 +21,6 @@ P = 'p(正面)', 'p(负面)'
 
 
 @pytest.fixture
-def run(capsys):
-    """Runs the command line in this process: (exit status, standard output, standard error)."""
-    def call(*args):
-        capsys.readouterr()
-        status = main([str(a) for a in args])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-    return call
-
-
-@pytest.fixture
-def fails(run):
-    """Runs a command that must fail as a user should see it: status 1 and one line; returns the line."""
-    def call(*args):
-        status, _, err = run(*args)
-        assert status == 1
-        assert err.startswith('pet-keras: error: ') and err.count('\n') == 1 and err.endswith('\n'), err
-        return err
-    return call
-
-
-@pytest.fixture
 def reviews(tmp_path):
     return _write(tmp_path / 'reviews.tsv', ''.join('%s\t%s\n' % pair for pair in zip(TEXTS, LABELS)))
 

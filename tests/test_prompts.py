@@ -26,19 +26,6 @@ MASKED, CAUSAL = prompt_pattern(4), prompt_pattern(4, 'both', causal=True)
 ROWS = 'prompt.safetensors'
 
 
-@pytest.fixture(scope='module')
-def still(tmp_path_factory, make_checkpoint):
-    """A masked checkpoint of one layer, without dropout."""
-    return make_checkpoint(tmp_path_factory.mktemp('still'), num_hidden_layers=1)
-
-
-@pytest.fixture(scope='module')
-def causal(tmp_path_factory, make_checkpoint):
-    """A causal one, without segment ids."""
-    return make_checkpoint(tmp_path_factory.mktemp('causal'), num_hidden_layers=1, type_vocab_size=0,
-                           application='lm')
-
-
 @pytest.fixture
 def saved(still, tmp_path):
     """(classifier, folder) of a prompt with random rows."""

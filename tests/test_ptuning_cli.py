@@ -15,45 +15,12 @@ LABELS = ['正面', '负面', '正面', '负面']
 CAUSAL_PATTERN = '{text}总之感觉[MASK]'
 
 
-@pytest.fixture
-def run(capsys):
-    """Runs the command line in this process: (exit status, standard output, standard error)."""
-    def call(*args):
-        capsys.readouterr()
-        status = main([str(a) for a in args])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-    return call
-
-
-@pytest.fixture
-def fails(run):
-    """Runs a command that must fail as a user should see it: status 1 and one line; returns the line."""
-    def call(*args):
-        status, _, err = run(*args)
-        assert status == 1
-        assert err.startswith('pet-keras: error: ') and err.count('\n') == 1 and err.endswith('\n'), err
-        return err
-    return call
-
-
 @pytest.fixture(scope='module')
 def reviews(tmp_path_factory):
     path = str(tmp_path_factory.mktemp('reviews') / 'reviews.tsv')
     with open(path, 'w', encoding='utf-8') as writer:
         writer.write(''.join('%s\t%s\n' % pair for pair in zip(TEXTS, LABELS)))
     return path
-
-
-@pytest.fixture(scope='module')
-def still(tmp_path_factory, make_checkpoint):
-    return make_checkpoint(tmp_path_factory.mktemp('still'), num_hidden_layers=1)
-
-
-@pytest.fixture(scope='module')
-def causal(tmp_path_factory, make_checkpoint):
-    return make_checkpoint(tmp_path_factory.mktemp('causal'), num_hidden_layers=1, type_vocab_size=0,
-                           application='lm')
 
 
 @pytest.fixture(scope='module')

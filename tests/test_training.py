@@ -28,12 +28,6 @@ def small(tmp_path_factory, make_checkpoint):
 
 
 @pytest.fixture(scope='module')
-def still(tmp_path_factory, make_checkpoint):
-    """The same without dropout."""
-    return make_checkpoint(tmp_path_factory.mktemp('still'), num_hidden_layers=1)
-
-
-@pytest.fixture(scope='module')
 def classifier(still):
     return ClozeClassifier(TASK, still)
 
