@@ -8,7 +8,8 @@ One record a (setting, seed) is appended to the records file; what is there alre
 Protocol (after kexue.fm 8295): seed s learns from lines 168 s to 168 (s + 1) of sentiment.train.data (the
 settings marked 5,000 from 5,000 lines); the epoch is chosen on 200 lines of sentiment.valid.data that
 stand neither in train nor in test; accuracy is on sentiment.test.data, as published (2,111 lines) and without
-the lines that also stand in train. "Steps" is the first epoch within one point of the best dev accuracy.
+the lines that also stand in train. "steps" is the median number of steps to the first epoch within one point of the
+best dev accuracy.
 """
 import argparse
 import json
@@ -119,5 +120,7 @@ def main():
 
 
 if not args.table_only:
+    if not args.data:
+        parser.error('--data is needed to run anything')
     main()
 table()

@@ -20,7 +20,7 @@ from pet_keras.data import without
 
 N = 168
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument('--data', required=True, help='folder of sentiment.{train,valid,test}.data')
+parser.add_argument('--data', help='folder of sentiment.{train,valid,test}.data')
 parser.add_argument('--records', default='regimes.jsonl', help='file of results, read and appended to')
 parser.add_argument('--checkpoint', default='bert-mini-zh')
 parser.add_argument('--patterns', nargs='+', default=['P1', 'P2', 'P3', 'P4', 'P5'])
@@ -55,6 +55,8 @@ def table():
 if args.table_only:
     raise SystemExit(table())
 
+if not args.data:
+    parser.error('--data is needed to run anything')
 task = Task.load('sentiment')
 train, valid, test = [read_examples(os.path.join(args.data, 'sentiment.%s.data' % s), task)
                       for s in ('train', 'valid', 'test')]
