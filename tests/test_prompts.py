@@ -48,6 +48,11 @@ def _rows(classifier):
     return classifier.embedding.rows().numpy()
 
 
+def _written(folder):
+    from safetensors.numpy import load_file
+    return load_file(os.path.join(str(folder), ROWS))['prompt']
+
+
 def _table(folder):
     return Checkpoint(folder).load_variable('bert/embeddings/word_embeddings')
 
@@ -149,8 +154,8 @@ def test_rows_start_from_the_unused_tokens_own(still):
     classifier = ClozeClassifier(TASK, still, MASKED, train='prompt')
     ids = numpy_bert.token_ids(still, ['[unused%d]' % i for i in (1, 2, 3, 4)])
     np.testing.assert_array_equal(_rows(classifier), _table(still)[ids])
-    np.testing.assert_allclose(classifier.predict_proba(TEXTS), ClozeClassifier(TASK, still, MASKED).predict_proba(TEXTS),
-                               atol=1e-6)
+    plain = ClozeClassifier(TASK, still, MASKED)
+    np.testing.assert_allclose(classifier.predict_proba(TEXTS), plain.predict_proba(TEXTS), atol=1e-6)
 
 
 def test_random_rows_are_seeded_and_of_the_tables_size(still):
@@ -198,36 +203,35 @@ def _scripted(monkeypatch, accuracies):
     return asked
 
 
-@pytest.mark.parametrize('encoder', [None, 'mlp'])
-def test_the_best_epochs_rows_are_kept_and_written(encoder, still, monkeypatch, tmp_path):
+def test_the_best_epochs_rows_are_kept_and_written(still, monkeypatch, tmp_path):
     asked = _scripted(monkeypatch, [50., 60., 90., 70.])
-    classifier = ClozeClassifier(TASK, still, MASKED, train='prompt', prompt_encoder=encoder)
+    classifier = ClozeClassifier(TASK, still, MASKED, train='prompt', prompt_encoder='mlp')
     _fit(classifier, dev=LABELLED, epochs=3, out=str(tmp_path / 'out'))
     assert len(asked) == 4 and all(np.abs(rows - asked[2]).max() > 1e-4 for rows in asked[:2] + asked[3:])
     np.testing.assert_allclose(_rows(classifier), asked[2], atol=1e-7)
-    np.testing.assert_allclose(_rows(ClozeClassifier.load(str(tmp_path / 'out'))), asked[2], atol=1e-7)
+    np.testing.assert_allclose(_written(tmp_path / 'out'), asked[2], atol=1e-7)
     assert sorted(os.listdir(str(tmp_path / 'out'))) == ['prompt.json', ROWS, 'task.json']
 
 
 def test_an_interrupted_run_resumes_to_the_same_bits(still, monkeypatch, tmp_path):
     def run(**settings):
         return _fit(ClozeClassifier(TASK, still, MASKED, train='prompt', prompt_encoder='mlp'), dev=LABELLED[:2],
-                    epochs=3, **settings)
+                    epochs=2, **settings)
     whole = run()
     train_epoch, out = Trainer._train_epoch, str(tmp_path / 'out')
 
-    def stop_in_the_third(self, epoch, texts):
-        if epoch == 2:
+    def stop_in_the_second(self, epoch, texts):
+        if epoch == 1:
             raise KeyboardInterrupt
         return train_epoch(self, epoch, texts)
-    monkeypatch.setattr(Trainer, '_train_epoch', stop_in_the_third)
+    monkeypatch.setattr(Trainer, '_train_epoch', stop_in_the_second)
     with pytest.raises(KeyboardInterrupt):
         run(out=out)
     monkeypatch.setattr(Trainer, '_train_epoch', train_epoch)
     resumed = run(out=out, resume=True)
-    assert resumed.history == whole.history and [h['epoch'] for h in resumed.history] == [0, 1, 2, 3]
+    assert resumed.history == whole.history and [h['epoch'] for h in resumed.history] == [0, 1, 2]
     np.testing.assert_array_equal(_rows(resumed), _rows(whole))
-    np.testing.assert_array_equal(_rows(ClozeClassifier.load(out)), _rows(whole))
+    np.testing.assert_array_equal(_written(out), _rows(whole))
 
 
 @pytest.mark.parametrize('changed', [{'prompt_encoder': 'mlp'}, {'train': 'all'}], ids=['encoder', 'all weights'])
@@ -259,9 +263,8 @@ def test_an_out_folder_that_holds_a_prompt_is_refused(still, saved):
 
 # --- saving and loading ---------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('encoder', [None, 'mlp'])
-def test_a_saved_prompt_is_small_and_predicts_the_same(encoder, still, tmp_path):
-    classifier = ClozeClassifier(OWN_WORDS, still, MASKED, 40, train='prompt', prompt_encoder=encoder)
+def test_a_saved_prompt_is_small_and_predicts_the_same(still, tmp_path):
+    classifier = ClozeClassifier(OWN_WORDS, still, MASKED, 40, train='prompt', prompt_encoder='mlp')
     _fit(classifier, dev=LABELLED)
     assert [v.name.split('/')[-1] for v in classifier.model.trainable_variables] == ['prompt:0']
     # The classifier without its encoder is the one that was evaluated with it
@@ -279,31 +282,24 @@ def test_a_saved_prompt_is_small_and_predicts_the_same(encoder, still, tmp_path)
     assert again.task.verbalizer.words == OWN_WORDS.verbalizer.words
 
 
-@pytest.mark.parametrize('encoder', ['lstm', 'mlp'])
-def test_a_prompt_saved_before_training_keeps_what_its_encoder_puts_out(encoder, still, tmp_path):
-    classifier = ClozeClassifier(TASK, still, MASKED, train='prompt', prompt_encoder=encoder)
-    expected = classifier.predict_proba(TEXTS)
+def test_a_prompt_saved_before_training_keeps_what_its_encoder_puts_out(still, tmp_path):
+    classifier = ClozeClassifier(TASK, still, MASKED, train='prompt', prompt_encoder='mlp')
+    expected = _rows(classifier)
     classifier.save(str(tmp_path))
-    np.testing.assert_allclose(ClozeClassifier.load(str(tmp_path)).predict_proba(TEXTS), expected, atol=1e-6)
+    np.testing.assert_array_equal(_written(tmp_path), expected)
+    np.testing.assert_array_equal(_rows(ClozeClassifier.load(str(tmp_path))), expected)
 
 
-def test_a_prompt_of_a_causal_model_predicts_the_same_after_loading(still, causal, tmp_path):
-    for name, checkpoint in (('gpt', causal), ('bert read from left to right', Checkpoint(still, application='lm'))):
-        classifier = _random(ClozeClassifier(TASK, checkpoint, CAUSAL, train='prompt'))
-        classifier.save(str(tmp_path / name))
-        again = ClozeClassifier.load(str(tmp_path / name))
-        assert again.checkpoint.is_causal
-        np.testing.assert_allclose(again.predict_proba(TEXTS), classifier.predict_proba(TEXTS), atol=1e-6)
-
-
-def test_a_prompt_read_from_left_to_right_is_not_loaded_on_the_same_checkpoint_read_otherwise(still, tmp_path):
+def test_a_prompt_read_from_left_to_right_is_loaded_so_and_not_otherwise(still, tmp_path):
     classifier = _random(ClozeClassifier(TASK, Checkpoint(still, application='lm'), CAUSAL, train='prompt'))
     classifier.save(str(tmp_path))
+    expected, again = classifier.predict_proba(TEXTS), ClozeClassifier.load(str(tmp_path))
+    np.testing.assert_allclose(again.predict_proba(TEXTS), expected, atol=1e-6)
     try:
-        again = ClozeClassifier.load(str(tmp_path), Checkpoint(still))
+        again = ClozeClassifier.load(str(tmp_path), Checkpoint(still))  # the same weights, read as a masked model
     except UserError:
         return
-    np.testing.assert_allclose(again.predict_proba(TEXTS), classifier.predict_proba(TEXTS), atol=1e-6)
+    np.testing.assert_allclose(again.predict_proba(TEXTS), expected, atol=1e-6)
 
 
 def test_a_prompt_is_refused_by_another_checkpoint_with_both_fingerprints(saved, make_checkpoint, tmp_path):
@@ -332,14 +328,14 @@ def test_a_prompt_loads_on_a_moved_copy_of_its_checkpoint_and_from_any_folder(st
     classifier.save('prompt')
     expected, folder = classifier.predict_proba(TEXTS), str(tmp_path / 'prompt')
     monkeypatch.chdir(os.path.dirname(str(tmp_path)))
-    np.testing.assert_allclose(ClozeClassifier.load(folder).predict_proba(TEXTS), expected, atol=1e-6)
+    np.testing.assert_array_equal(_rows(ClozeClassifier.load(folder)), _rows(classifier))
     os.rename(str(tmp_path / 'here'), str(tmp_path / 'there'))
     with pytest.raises(UserError, match='here'):
         ClozeClassifier.load(folder)
     moved = ClozeClassifier.load(folder, str(tmp_path / 'there'))
     np.testing.assert_allclose(moved.predict_proba(TEXTS), expected, atol=1e-6)
     moved.save(folder)  # it remembers the new place
-    np.testing.assert_allclose(ClozeClassifier.load(folder).predict_proba(TEXTS), expected, atol=1e-6)
+    assert ClozeClassifier.load(folder).checkpoint.folder == str(tmp_path / 'there')
 
 
 def _cut(path):
@@ -389,11 +385,3 @@ def test_prompt_json_says_what_the_rows_are(saved):
     assert fields['tokens'] == ['[unused1]', '[unused2]', '[unused3]', '[unused4]']
     assert (fields['pattern'], fields['maxlen']) == (MASKED, 40)
     assert fields['fingerprint'] == classifier.checkpoint.fingerprint and os.path.isabs(fields['checkpoint'])
-
-
-def test_training_on_from_a_loaded_prompt_goes_on_from_its_rows(saved):
-    classifier, folder = saved
-    again = ClozeClassifier.load(folder)
-    _fit(again, learning_rate=1e-4)
-    moved = np.abs(_rows(again) - _rows(classifier)).max()
-    assert 0 < moved < 1e-2

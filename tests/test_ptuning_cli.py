@@ -9,6 +9,7 @@ from pet_keras.checkpoint import Checkpoint
 from pet_keras.classifier import ClozeClassifier
 from pet_keras.cli import main
 from pet_keras.data import Example
+from pet_keras.task import Task
 
 TEXTS = ['房间很干净', '又吵又脏再也不来了', '好', '充电器发烫']
 LABELS = ['正面', '负面', '正面', '负面']
@@ -28,9 +29,13 @@ def trained(tiny, reviews, tmp_path_factory):
     """The folder that `pet-keras train --train prompt` wrote, with every option of a prompt."""
     out = str(tmp_path_factory.mktemp('trained') / 'prompt')
     assert main(_train(tiny, reviews, out, '--train', 'prompt', '--prompt-tokens', '3', '--prompt-where', 'both',
-                       '--prompt-encoder', 'lstm', '--prompt-init', 'words', '--dev', reviews,
-                       '--maxlen', '40')) == 0
+                       '--prompt-encoder', 'mlp', '--prompt-init', 'words', '--maxlen', '40')) == 0
     return out
+
+
+@pytest.fixture(scope='module')
+def classifier(trained):
+    return ClozeClassifier.load(trained)
 
 
 def _train(checkpoint, labelled, out, *more):
@@ -45,12 +50,12 @@ def _fields(folder):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What the command line makes of its options: no training; the arguments of each classifier made."""
-    calls, init = [], ClozeClassifier.__init__
+    """What the command line makes of its options, with nothing built or trained: a dict a classifier."""
+    calls = []
 
     def record(self, task, checkpoint, pattern=None, maxlen=128, **settings):
-        init(self, task, checkpoint, pattern, maxlen, **settings)
-        calls.append(dict(settings, pattern=self.pattern.string, causal=self.checkpoint.is_causal))
+        self.task = Task.load(task)
+        calls.append(dict(settings, pattern=self.task.pattern(pattern).string, causal=checkpoint.is_causal))
     monkeypatch.setattr(ClozeClassifier, '__init__', record)
     monkeypatch.setattr(ClozeClassifier, 'fit', lambda self, *data, **settings: self)
     return calls
@@ -58,30 +63,33 @@ def asked(monkeypatch):
 
 # --- training a prompt and using it ---------------------------------------------------------------------
 
-def test_train_writes_a_prompt_that_evaluate_and_predict_use(run, trained, tiny, reviews):
+def test_train_writes_a_prompt_that_evaluate_and_predict_use(run, trained, classifier, tiny, reviews):
     assert sorted(os.listdir(trained)) == ['prompt.json', 'prompt.safetensors', 'task.json']
     fields = _fields(trained)
     assert (fields['pattern'], fields['maxlen']) == ('[unused1][unused2]{text}[unused3][MASK]', 40)
-    assert fields['checkpoint'] == tiny and [h['epoch'] for h in fields['history']] == [0, 1]
-    classifier = ClozeClassifier.load(trained)
+    assert fields['checkpoint'] == tiny and [h['epoch'] for h in fields['history']] == [1]
     status, out, _ = run('evaluate', '--model', trained, '--json', reviews)
     report = classifier.evaluate([Example(t, label=label) for t, label in zip(TEXTS, LABELS)])
     assert status == 0 and json.loads(out)['log_likelihood'] == pytest.approx(report['log_likelihood'], abs=1e-6)
     assert json.loads(out)['pattern'] == fields['pattern']
-    best = max((h['dev_accuracy'], h['dev_log_likelihood']) for h in fields['history'])
-    assert (report['accuracy'], report['log_likelihood']) == pytest.approx(best, abs=1e-5)
     status, out, _ = run('predict', '--model', trained, reviews)
+    assert status == 0
+    _check(out, classifier)
+
+
+def _check(out, classifier):
+    """The printed labels and probabilities are the classifier's."""
     rows = [line.split('\t') for line in out.splitlines()][1:]
-    assert status == 0 and [r[-3] for r in rows] == classifier.predict(TEXTS)
+    assert [r[-3] for r in rows] == classifier.predict(TEXTS)
     np.testing.assert_allclose(np.array([r[-2:] for r in rows], float), classifier.predict_proba(TEXTS), atol=2e-6)
 
 
-def test_a_prompt_follows_its_checkpoint_to_another_place(run, fails, trained, tiny, reviews, tmp_path):
+def test_a_prompt_follows_its_checkpoint_to_another_place(run, fails, trained, classifier, tiny, reviews, tmp_path):
     moved = str(tmp_path / 'moved')
     shutil.copytree(tiny, moved)
-    expected = run('predict', '--model', trained, reviews)[1]
     status, out, _ = run('predict', '--model', trained, '--checkpoint', moved, reviews)
-    assert status == 0 and out == expected
+    assert status == 0
+    _check(out, classifier)
     error = fails('predict', '--model', trained, '--checkpoint', 'bert-mini-zh', reviews)
     assert 'another checkpoint' in error and _fields(trained)['fingerprint'] in error
 
@@ -167,12 +175,11 @@ def test_choices_that_are_none_are_refused(more, still, reviews, tmp_path, capsy
 # --- causal models --------------------------------------------------------------------------------------
 
 def test_causal_reads_a_checkpoint_from_left_to_right(run, still, reviews):
-    given = ('evaluate', '--task', 'sentiment', '--checkpoint', still, '--pattern', CAUSAL_PATTERN, '--json', reviews)
-    found = [json.loads(run(*given, *more)[1])['log_likelihood'] for more in ((), ('--causal',))]
-    labelled = [Example(t, label=label) for t, label in zip(TEXTS, LABELS)]
-    expected = [ClozeClassifier('sentiment', checkpoint, CAUSAL_PATTERN).evaluate(labelled)['log_likelihood']
-                for checkpoint in (Checkpoint(still), Checkpoint(still, application='lm'))]
-    assert found == pytest.approx(expected, abs=1e-6) and abs(found[0] - found[1]) > 1e-3
+    status, out, _ = run('evaluate', '--task', 'sentiment', '--checkpoint', still, '--pattern', CAUSAL_PATTERN,
+                         '--causal', '--json', reviews)
+    expected = ClozeClassifier('sentiment', Checkpoint(still, application='lm'), CAUSAL_PATTERN).evaluate(
+        [Example(t, label=label) for t, label in zip(TEXTS, LABELS)])
+    assert status == 0 and json.loads(out)['log_likelihood'] == pytest.approx(expected['log_likelihood'], abs=1e-6)
 
 
 @pytest.mark.parametrize('what', ['prompt', 'all'])
