@@ -1,4 +1,5 @@
 """The training loop of ClozeClassifier: epochs, the best on dev, early stopping, resuming."""
+import glob
 import hashlib
 import json
 import math
@@ -14,7 +15,7 @@ from pet_keras.errors import UserError
 
 
 # A folder with one of these is not written over
-_IN_USE = [('classifier.json',), ('prompt.json',), ('bert_model.ckpt.index',), ('resume', 'progress.json')]
+_IN_USE = ['classifier.json', 'prompt.json', '*.index', 'resume/progress.json']
 PROMPT_LEARNING_RATE = 1e-2  # where only the rows of a prompt train
 
 
@@ -184,7 +185,7 @@ class Trainer(object):
             state.read(os.path.join(self.out, 'resume', saved['state'])).assert_existing_objects_matched()
             self.classifier.history = saved['history']
             return saved['history']
-        if any(os.path.exists(os.path.join(self.out, *name)) for name in _IN_USE):
+        if any(glob.glob(os.path.join(glob.escape(self.out), name)) for name in _IN_USE):
             raise UserError('%s already holds a model: choose another folder%s.' % (
                 self.out, ', or resume the interrupted run in it' if os.path.exists(progress) else ''))
         try:
