@@ -73,7 +73,7 @@ with _no_chatter():
     tf, keras = _legacy_keras()
     tf.config.list_physical_devices('GPU')  # looks for CUDA now, while its complaint is not heard
     _bert4keras()
-    from bert4keras.backend import K, gelu_erf, gelu_tanh  # noqa: F401
+    from bert4keras.backend import K  # noqa: F401
     from bert4keras.layers import Embedding, Input, Layer  # noqa: F401
     from bert4keras.models import BERT, GPT, GPT2, GPT2_ML, NEZHA, LM_Mask  # noqa: F401
     from bert4keras.models import build_transformer_model  # noqa: F401

@@ -6,8 +6,8 @@ from pet_keras.batching import batches_by_length, pad
 from pet_keras.checkpoint import Checkpoint
 from pet_keras.cloze import Lesson
 from pet_keras.errors import UserError
-from pet_keras.models import build
-from pet_keras.pattern import Pattern
+from pet_keras.models import build, model_inputs
+from pet_keras.pattern import plain_pattern
 from pet_keras.task import Task
 from pet_keras.text_classifier import TextClassifier
 
@@ -23,7 +23,7 @@ class FineTuningClassifier(TextClassifier):
         self.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
         self.tokenizer = self.checkpoint.tokenizer()
         self.maxlen = min(maxlen, self.checkpoint.max_position or maxlen)
-        self._plain = Pattern('{text_a}[SEP]{text_b}' if self.task.is_pair else '{text}')
+        self._plain = plain_pattern(self.task.is_pair)
         transformer = build(self.checkpoint, return_keras_model=False)
         set_seed(seed)
         initializer = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)
@@ -53,8 +53,7 @@ class FineTuningClassifier(TextClassifier):
             yield self._inputs(part), np.array([lesson.targets for lesson in part])
 
     def _inputs(self, lessons):
-        ids, segments, positions = (pad([lesson[i] for lesson in lessons]) for i in range(3))
-        return (ids, segments, positions) if len(self.model.inputs) == 3 else (ids, positions)
+        return tuple(model_inputs(self.model, *(pad([lesson[i] for lesson in lessons]) for i in range(3))))
 
     def predict_log_proba(self, examples, batch_size=64, verbose=0):
         """Log-probabilities of the labels, float `[len(examples), len(labels)]`."""

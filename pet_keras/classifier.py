@@ -7,7 +7,7 @@ from pet_keras.checkpoint import Checkpoint
 from pet_keras.cloze import Cloze, ask, lesson_batches, merge_scores, score_words
 from pet_keras.errors import UserError
 from pet_keras.layers import masked_crossentropy
-from pet_keras.models import build, label_word_model
+from pet_keras.models import build, label_word_model, model_inputs
 from pet_keras.prompts import initial_rows, load_prompt, save_prompt, trainable_tokens, write_json
 from pet_keras.task import Task
 from pet_keras.text_classifier import TextClassifier
@@ -73,10 +73,6 @@ class ClozeClassifier(TextClassifier):
         """The token Embedding layer."""
         return self.transformer.layers['Embedding-Token']
 
-    def inputs(self, token_ids, segment_ids, positions):
-        """The model's inputs: some checkpoints take no segment ids."""
-        return [token_ids, segment_ids, positions] if len(self.model.inputs) == 3 else [token_ids, positions]
-
     def _score(self, *batch):
         """`(token_ids, segment_ids, positions)` → log-probabilities `[batch, n, columns]`, up to a constant."""
         if self._scorer is None:
@@ -85,7 +81,7 @@ class ClozeClassifier(TextClassifier):
 
             @tf.function(input_signature=[tf.TensorSpec([None, None], 'int32')] * 3)
             def score(token_ids, segment_ids, positions):
-                logits = tf.cast(model(self.inputs(token_ids, segment_ids, positions), training=False), 'float32')
+                logits = tf.cast(model(model_inputs(model, token_ids, segment_ids, positions), training=False), 'float32')
                 return tf.gather(tf.nn.log_softmax(logits), columns, axis=-1) if whole else logits
             self._scorer = score.get_concrete_function()
         return self._scorer(*map(tf.constant, batch))
@@ -121,7 +117,7 @@ class ClozeClassifier(TextClassifier):
     def batches(self, lessons, order):
         """What the Trainer feeds the model."""
         for inputs, targets in lesson_batches(lessons, order):
-            yield tuple(self.inputs(*inputs)), targets
+            yield tuple(model_inputs(self.model, *inputs)), targets
 
     def save(self, folder):
         """Writes a folder that `load` reads.

@@ -10,7 +10,7 @@ import numpy as np
 from pet_keras.batching import batches_by_length, pad
 from pet_keras.errors import UserError
 from pet_keras.masking import random_masking, word_groups
-from pet_keras.pattern import Pattern
+from pet_keras.pattern import plain_pattern
 
 # One sequence: its ids, where logits are wanted, and the words it scores there: (index, column of each token)
 Question = namedtuple('Question', 'token_ids segment_ids positions words')
@@ -30,7 +30,7 @@ class Cloze(object):
     def __init__(self, pattern, words, tokenizer, maxlen, causal=False):
         self.pattern, self.words, self.tokenizer = pattern, words, tokenizer
         self.maxlen, self.causal = maxlen, causal
-        self.plain = Pattern('{text_a}[SEP]{text_b}' if pattern.is_pair else '{text}')
+        self.plain = plain_pattern(pattern.is_pair)
         kinds = [kind for kind, _ in pattern.pieces]
         if causal and 'hole' in kinds[kinds.index('mask'):]:
             raise UserError('Pattern %r: a causal language model reads from left to right, so the text must come '

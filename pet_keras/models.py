@@ -133,6 +133,11 @@ def _build(checkpoint, bases, return_keras_model, prompt, **kwargs):
     return transformer.model if return_keras_model else transformer
 
 
+def model_inputs(model, token_ids, segment_ids, positions):
+    """What a model built here is fed, as a list: some checkpoints take no segment ids."""
+    return [token_ids, segment_ids, positions] if len(model.inputs) == 3 else [token_ids, positions]
+
+
 def label_word_model(transformer, token_ids):
     """The same network with logits `[batch, n, len(token_ids)]` of a few words only.
 

@@ -12,6 +12,11 @@ def tokenize(tokenizer, text):
     return tokenizer.tokenize(text)[1:-1]
 
 
+def plain_pattern(is_pair):
+    """The pattern of a text, or two, without a blank."""
+    return Pattern('{text_a}[SEP]{text_b}' if is_pair else '{text}')
+
+
 Encoded = namedtuple('Encoded', 'token_ids segment_ids mask_positions text_positions')
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from pet_keras.backend import keras, tf
 from pet_keras.cloze import Cloze, ask, merge_scores, score_words
 from pet_keras.errors import UserError
-from pet_keras.models import build
+from pet_keras.models import build, model_inputs
 from pet_keras.pattern import tokenize
 from pet_keras.prompts import read_prompt
 from pet_keras.task import Task
@@ -67,7 +67,7 @@ class PromptServer(object):
     @tf.function(reduce_retracing=True)
     def _score(self, task, token_ids, segment_ids, positions):
         """Log-probabilities of each text's own columns, normalised over its own vocabulary."""
-        inputs = [token_ids, segment_ids, positions] if len(self._model.inputs) == 3 else [token_ids, positions]
+        inputs = model_inputs(self._model, token_ids, segment_ids, positions)
         features = tf.cast(self._model(inputs, training=False), 'float32')
 
         def logits(head):
