@@ -8,7 +8,7 @@ from pet_keras.cloze import Cloze, ask, lesson_batches, merge_scores, score_word
 from pet_keras.errors import UserError
 from pet_keras.layers import masked_crossentropy
 from pet_keras.models import build, label_word_model, model_inputs
-from pet_keras.prompts import initial_rows, load_prompt, save_prompt, trainable_tokens, write_json
+from pet_keras.prompts import initial_rows, load_prompt, prompt_tokens, save_prompt, write_json
 from pet_keras.task import Task
 from pet_keras.text_classifier import TextClassifier
 
@@ -26,9 +26,9 @@ class ClozeClassifier(TextClassifier):
         pattern: a name in the task, or a pattern of your own; None takes the task's first.
         maxlen: longest sequence in tokens; at most what the checkpoint allows. Longer texts are cut.
         train: 'all' weights, or 'prompt': the `[unused]` tokens' rows alone.
-        prompt_encoder: None, 'lstm' or 'mlp', see PromptEncoder; with train='prompt'.
-        prompt_init: 'unused' (the tokens' rows as they are), 'random', or 'words' (those of the task's first
-            natural pattern); with train='prompt'.
+        prompt_encoder: of the `[unused]` tokens: None, 'lstm' or 'mlp', see PromptEncoder.
+        prompt_init: the `[unused]` tokens start from 'unused' (their rows as they are), 'random' rows, or 'words'
+            (those of the task's first natural pattern).
         seed: of the random rows and the encoder's weights.
 
     Raises: UserError where task and checkpoint do not fit: no MLM head, a label word outside the vocabulary.
@@ -50,14 +50,17 @@ class ClozeClassifier(TextClassifier):
             raise UserError("train=%r: choose 'all' or 'prompt'." % train)
         self.train, self.history, self._scorer, prompt = train, [], None, None
         self.train_settings = [train, prompt_encoder, prompt_init]
-        if train == 'prompt':
-            self.prompt_tokens = trainable_tokens(self.pattern, self.task.verbalizer)
+        self.prompt_tokens = prompt_tokens(self.pattern, self.task.verbalizer)
+        if self.prompt_tokens:
             prompt = {'trainable_token_ids': self.tokenizer.tokens_to_ids(self.prompt_tokens),
-                      'encoder': prompt_encoder}
+                      'encoder': prompt_encoder, 'trainable_table': train == 'all'}
             set_seed(seed)
+        elif self.train_settings != ['all', None, 'unused']:
+            raise UserError("Pattern %r has no [unused] token for train='prompt', prompt_encoder or prompt_init." %
+                            self.pattern.string)
         self.transformer = build(self.checkpoint, return_keras_model=False, prompt=prompt)
         self.model = self.transformer.model
-        if train == 'prompt':
+        if self.prompt_tokens:
             self.embedding.set_prompt(initial_rows(self, prompt_init, seed))
 
     @property
@@ -105,7 +108,7 @@ class ClozeClassifier(TextClassifier):
         Arguments, result and errors: see TextClassifier.fit.
         """
         super(ClozeClassifier, self).fit(labelled, unlabelled, dev, **settings)
-        if self.train == 'prompt':
+        if self.prompt_tokens:
             self.embedding.absorb_encoder()
             self._scorer = None  # it was traced with the encoder
         return self
@@ -127,6 +130,8 @@ class ClozeClassifier(TextClassifier):
         """
         if self.train == 'prompt':
             return save_prompt(self, folder)
+        if self.prompt_tokens:
+            self.embedding.prompt_to_table()
         self.checkpoint.write(folder, self.transformer)
         self.task.save(os.path.join(folder, 'task.json'))
         write_json(os.path.join(folder, 'classifier.json'),

@@ -57,7 +57,9 @@ def _parser():
     train.add_argument('--epochs', type=int, default=10, help='passes over the data (default 10)')
     train.add_argument('--batch-size', type=int, default=16, help='texts a step (default 16)')
     train.add_argument('--learning-rate', type=float, help="Adam's; default 2e-5 for a base model (768 wide), 1.8e-4 "
-                       'for the shipped one')
+                       'for the shipped one, 0.01 with --train prompt')
+    train.add_argument('--prompt-learning-rate', type=float, help="of the pattern's [unused] tokens, where all other "
+                       'weights train as well (default: as theirs)')
     train.add_argument('--mask-rate', type=float, default=0.15, help='share of text tokens masked (default 0.15)')
     train.add_argument('--whole-words', action='store_true', help='mask whole words (jieba), not single characters')
     train.add_argument('--patience', type=int, help='stop after so many epochs without a better dev result')
@@ -134,8 +136,6 @@ def _prompt_options(args, checkpoint):
         where = args.prompt_where or ('after' if checkpoint.is_causal else 'before')
         args.pattern = prompt_pattern(8 if args.prompt_tokens is None else args.prompt_tokens, where,
                                       checkpoint.is_causal, Task.load(args.task).is_pair)
-    if args.train == 'all' and (args.prompt_encoder or args.prompt_init != 'unused'):
-        raise UserError('--prompt-encoder and --prompt-init belong to --train prompt.')
     return {'train': args.train, 'prompt_encoder': args.prompt_encoder, 'prompt_init': args.prompt_init,
             'seed': args.seed}
 
@@ -195,7 +195,8 @@ def train(args):
     classifier = _classifier(args)
     read = lambda path, labelled=True: path and read_examples(path, classifier.task, labelled)  # noqa: E731
     classifier.fit(read(args.labelled), read(args.unlabelled, False), read(args.dev), epochs=args.epochs,
-                   batch_size=args.batch_size, learning_rate=args.learning_rate, mask_rate=args.mask_rate,
+                   batch_size=args.batch_size, learning_rate=args.learning_rate,
+                   prompt_learning_rate=args.prompt_learning_rate, mask_rate=args.mask_rate,
                    whole_words=args.whole_words, patience=args.patience, seed=args.seed, out=args.out,
                    resume=args.resume, verbose=1)
     print('The model is in %s. Try:  pet-keras predict --model %s FILE' % (args.out, args.out))

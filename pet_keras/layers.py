@@ -74,12 +74,15 @@ class PtuningEmbedding(Embedding):
         trainable_token_ids: the rows that train. Ids of `input_dim` and above are tokens beyond the
             table: they can be looked up, but the head has no logit for them.
         encoder: 'lstm', 'mlp' or None, see PromptEncoder; `absorb_encoder` ends it.
+        trainable_table: True trains the other rows too; the prompt still has its start, its encoder and its
+            learning rate (`prompt_weights`) to itself.
 
-    Set the rows with `set_prompt`; `prompt_from_table` takes what the table holds.
+    Set the rows with `set_prompt`; `prompt_from_table` takes what the table holds, `prompt_to_table` puts
+    them there.
     """
-    def __init__(self, input_dim, output_dim, trainable_token_ids=(), encoder=None, **kwargs):
+    def __init__(self, input_dim, output_dim, trainable_token_ids=(), encoder=None, trainable_table=False, **kwargs):
         super(PtuningEmbedding, self).__init__(input_dim, output_dim, **kwargs)
-        self.trainable_token_ids = [int(i) for i in trainable_token_ids]
+        self.trainable_token_ids, self.trainable_table = [int(i) for i in trainable_token_ids], trainable_table
         if not self.trainable_token_ids:
             raise UserError('PtuningEmbedding: give at least one of trainable_token_ids.')
         if len(set(self.trainable_token_ids)) < len(self.trainable_token_ids) or min(self.trainable_token_ids) < 0:
@@ -93,7 +96,8 @@ class PtuningEmbedding(Embedding):
     def build(self, input_shape=None):
         self.embeddings = self.add_weight(
             name='embeddings', shape=(self.input_dim, self.output_dim), initializer=self.embeddings_initializer,
-            trainable=False, experimental_autocast=False)
+            trainable=self.trainable_table, experimental_autocast=False)
+
         def start(shape, dtype=None):  # a no-op: the rows that the table has
             return tf.gather(self.embeddings, self._table_rows())
         shape = (len(self.trainable_token_ids), self.output_dim)
@@ -113,20 +117,22 @@ class PtuningEmbedding(Embedding):
         return tf.convert_to_tensor(self.prompt)
 
     def table(self):
-        """The embedding table `[input_dim, output_dim]` with the trained rows in it."""
-        return tf.gather(tf.concat([tf.stop_gradient(tf.convert_to_tensor(self.embeddings)), self.rows()], 0),
-                         self._columns)
+        """The embedding table `[input_dim, output_dim]` with the prompt's rows in it."""
+        return tf.gather(tf.concat([self._other_rows(), self.rows()], 0), self._columns)
+
+    def _other_rows(self):
+        table = tf.convert_to_tensor(self.embeddings)
+        return table if self.trainable_table else tf.stop_gradient(table)
 
     def call(self, inputs, mode='embedding'):
         dtype, rows = self._dtype_policy.compute_dtype, self.rows()
         if mode == 'embedding':
             ids = tf.cast(inputs, 'int32')
             row = tf.gather(self._row_of, ids)
-            frozen = tf.gather(tf.stop_gradient(tf.convert_to_tensor(self.embeddings)),
-                               tf.minimum(ids, self.input_dim - 1))
-            return tf.cast(tf.where(row[..., None] < 0, frozen, tf.gather(rows, tf.maximum(row, 0))), dtype)
-        frozen = K.dot(inputs, tf.cast(tf.transpose(tf.stop_gradient(tf.convert_to_tensor(self.embeddings))), dtype))
-        return tf.gather(tf.concat([frozen, K.dot(inputs, tf.cast(tf.transpose(rows), dtype))], -1),
+            others = tf.gather(self._other_rows(), tf.minimum(ids, self.input_dim - 1))
+            return tf.cast(tf.where(row[..., None] < 0, others, tf.gather(rows, tf.maximum(row, 0))), dtype)
+        others = K.dot(inputs, tf.cast(tf.transpose(self._other_rows()), dtype))
+        return tf.gather(tf.concat([others, K.dot(inputs, tf.cast(tf.transpose(rows), dtype))], -1),
                          self._columns, axis=-1)
 
     def compute_output_shape(self, input_shape):
@@ -144,6 +150,15 @@ class PtuningEmbedding(Embedding):
         """Starts each row from the table's row of that token."""
         self.set_prompt(tf.gather(self.embeddings, self._table_rows()))
 
+    def prompt_to_table(self):
+        """Puts the rows into the table, where a checkpoint holds them."""
+        self.embeddings.assign(self.table())
+
+    @property
+    def prompt_weights(self):
+        """The variables that the prompt trains with: its rows, or what its encoder has."""
+        return [w for w in self.trainable_weights if w is not self.embeddings]
+
     def _table_rows(self):
         return np.minimum(self.trainable_token_ids, self.input_dim - 1)
 
@@ -151,13 +166,13 @@ class PtuningEmbedding(Embedding):
         """Keeps what the encoder puts out as the rows, and drops the encoder. Call it after training."""
         if self.encoder:
             self.prompt.assign(self.rows())
-            self._trainable_weights = [self.prompt]
-            self._non_trainable_weights = [self.embeddings]
+            self._trainable_weights = [self.embeddings, self.prompt][not self.trainable_table:]
+            self._non_trainable_weights = [self.embeddings][self.trainable_table:]
             self.encoder = self.encoder_input = None
 
     def get_config(self):
         return dict(super(PtuningEmbedding, self).get_config(), trainable_token_ids=self.trainable_token_ids,
-                    encoder=self.encoder.kind if self.encoder else None)
+                    encoder=self.encoder.kind if self.encoder else None, trainable_table=self.trainable_table)
 
 
 class WordLogits(Layer):

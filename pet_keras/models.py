@@ -17,7 +17,7 @@ class AtPositions(object):
     The product over `[batch, length, vocab_size]` is most of the memory and time of the published
     scripts; over `[batch, n, vocab_size]` it is next to nothing.
     """
-    prompt = None  # the arguments of PtuningEmbedding, where only a prompt trains
+    prompt = None  # the arguments of PtuningEmbedding, where there is a prompt
 
     def get_inputs(self):
         inputs = super(AtPositions, self).get_inputs()
@@ -77,8 +77,8 @@ def build_mlm(checkpoint, return_keras_model=True, prompt=None, **kwargs):
     Arguments:
         checkpoint: a Checkpoint, a folder, or a shipped model's name.
         return_keras_model: False returns the bert4keras object, whose `model` it is.
-        prompt: None trains all weights; `{'trainable_token_ids': [1, 2], 'encoder': 'lstm'}`, the arguments of
-            PtuningEmbedding, freezes all but these rows.
+        prompt: None, or arguments of PtuningEmbedding, `{'trainable_token_ids': [1, 2], 'encoder': 'lstm'}`: all
+            weights but these rows are frozen, unless `trainable_table` is among them and true.
         kwargs: anything bert4keras' `build_transformer_model` takes, e.g. `dropout_rate=0.`.
 
     Raises: UserError where there is no MLM head, or the files do not fit together.
@@ -127,7 +127,7 @@ def _build(checkpoint, bases, return_keras_model, prompt, **kwargs):
         except (TypeError, ValueError) as e:
             raise UserError('%s does not describe a model: %s' % (checkpoint.config_path, e)) from None
     transformer.load(checkpoint)
-    if prompt:
+    if prompt and not prompt.get('trainable_table'):
         for layer in transformer.model.layers:
             layer.trainable = layer.name == 'Embedding-Token'
     return transformer.model if return_keras_model else transformer

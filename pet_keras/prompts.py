@@ -39,14 +39,10 @@ def prompt_pattern(n, where='before', causal=False, is_pair=False):
     return prompt + text if where == 'before' else text + prompt
 
 
-def trainable_tokens(pattern, verbalizer):
-    """The `[unused]` tokens of a pattern and of its label words, in order; UserError where there is none."""
+def prompt_tokens(pattern, verbalizer):
+    """The `[unused]` tokens of a pattern and of its label words, each once, in order."""
     words = [word for words in verbalizer.words.values() for word in words]
-    tokens = list(dict.fromkeys(_UNUSED.findall(pattern.string + ''.join(words))))
-    if not tokens:
-        raise UserError("Pattern %r has no [unused] token, so with train='prompt' nothing would train." %
-                        pattern.string)
-    return tokens
+    return list(dict.fromkeys(_UNUSED.findall(pattern.string + ''.join(words))))
 
 
 def initial_rows(classifier, how, seed):

@@ -11,7 +11,7 @@ from pet_keras.training import Trainer
 class TextClassifier(object):
     """Base class. A subclass has `task`, `tokenizer`, `model`, `loss`, and defines `predict_log_proba`,
     `lesson` (the training sequence of one example) and `batches` (what the model is fed)."""
-    history, train, train_settings = (), 'all', ['all']
+    history, train, train_settings, prompt_tokens = (), 'all', ['all'], ()
 
     @property
     def labels(self):
@@ -48,8 +48,8 @@ class TextClassifier(object):
         Arguments:
             labelled, dev: lists of Example with labels. With `dev` the best epoch's weights are kept.
             unlabelled: list of str, pairs or Example.
-            settings: see `training.Trainer`: epochs, batch_size, learning_rate, mask_rate, patience,
-                seed, out, resume, verbose.
+            settings: see `training.Trainer`: epochs, batch_size, learning_rate, prompt_learning_rate,
+                mask_rate, whole_words, patience, seed, out, resume, verbose.
 
         Returns: self. `history` holds a dict an epoch.
 

@@ -27,6 +27,20 @@ def default_learning_rate(hidden_size, labelled=True):
     return 2e-5 * (768. / hidden_size) ** 2 * (1 if labelled else .25)
 
 
+class PromptAdam(keras.optimizers.Adam):
+    """Adam whose steps for the prompt's weights are `ratio` times those for the others."""
+    def __init__(self, learning_rate, prompt_weights, ratio):
+        super(PromptAdam, self).__init__(learning_rate)
+        self._prompt_weights, self._ratio = {w.ref() for w in prompt_weights}, ratio
+
+    def update_step(self, gradient, variable):
+        if variable.ref() not in self._prompt_weights:
+            return super(PromptAdam, self).update_step(gradient, variable)
+        start = tf.identity(variable)
+        super(PromptAdam, self).update_step(gradient, variable)
+        variable.assign(start + self._ratio * (variable - start))
+
+
 class Trainer(object):
     """One training run of a ClozeClassifier.
 
@@ -34,7 +48,8 @@ class Trainer(object):
         classifier: the ClozeClassifier to train, in place.
         epochs: passes over all the data.
         batch_size: texts a step, labelled and unlabelled mixed as they come.
-        learning_rate: of Adam; None takes `default_learning_rate`.
+        learning_rate: of Adam; None takes `default_learning_rate`, or 0.01 where only a prompt trains.
+        prompt_learning_rate: of the prompt's weights, where all others train as well; None: as theirs.
         mask_rate: share of the text's tokens that are masked for the auxiliary MLM loss (a causal model's
             auxiliary loss is on every token of the text); 0 leaves the auxiliary loss out.
         whole_words: masks whole words, as jieba segments them, instead of single characters.
@@ -46,20 +61,22 @@ class Trainer(object):
 
     Raises: UserError for a setting out of range, an `out` in use or not writable, a resume that does not fit.
     """
-    def __init__(self, classifier, epochs=10, batch_size=16, learning_rate=None, mask_rate=0.15, whole_words=False,
-                 patience=None, seed=0, out=None, resume=False, verbose=0):
+    def __init__(self, classifier, epochs=10, batch_size=16, learning_rate=None, prompt_learning_rate=None,
+                 mask_rate=0.15, whole_words=False, patience=None, seed=0, out=None, resume=False, verbose=0):
         if epochs < 1 or batch_size < 1 or not 0 <= mask_rate < 1 or (patience is not None and patience < 1):
             raise UserError('epochs, batch_size and patience are at least 1, and mask_rate is in [0, 1).')
         if seed < 0:
             raise UserError('seed is 0 or more.')
-        if learning_rate is not None and not learning_rate > 0:
-            raise UserError('learning_rate must be above 0.')
+        if not all(rate is None or rate > 0 for rate in (learning_rate, prompt_learning_rate)):
+            raise UserError('learning_rate and prompt_learning_rate must be above 0.')
+        if prompt_learning_rate and (classifier.train == 'prompt' or not classifier.prompt_tokens):
+            raise UserError("prompt_learning_rate is for train='all' and a pattern with [unused] tokens.")
         if resume and not out:
             raise UserError('resume needs the out folder of the run to go on with.')
         self.classifier, self.out, self.resume, self.verbose = classifier, out, resume, verbose
         self.epochs, self.batch_size, self.patience = epochs, batch_size, patience
         self.mask_rate, self.whole_words = mask_rate, whole_words
-        self.learning_rate, self.seed = learning_rate, seed
+        self.learning_rate, self.prompt_learning_rate, self.seed = learning_rate, prompt_learning_rate, seed
 
     def run(self, labelled, unlabelled, dev):
         """Trains; leaves the classifier with the best epoch's weights (the last one's without dev)."""
@@ -67,7 +84,8 @@ class Trainer(object):
         if not self.learning_rate:
             self.learning_rate = PROMPT_LEARNING_RATE if self.classifier.train == 'prompt' else (
                 default_learning_rate(self.classifier.checkpoint.config['hidden_size'], bool(labelled)))
-        optimizer = keras.optimizers.Adam(self.learning_rate)
+        optimizer = keras.optimizers.Adam(self.learning_rate) if not self.prompt_learning_rate else PromptAdam(
+            self.learning_rate, self.classifier.embedding.prompt_weights, self.prompt_learning_rate / self.learning_rate)
         model.compile(optimizer, loss=self.classifier.loss)
         optimizer.build(model.trainable_variables)
         state = tf.train.Checkpoint(model=model, optimizer=optimizer)
@@ -164,9 +182,8 @@ class Trainer(object):
     def _open_out(self, state, labelled, unlabelled, dev):
         """Makes the folder and, with resume, reads the state; returns the history so far."""
         self._settings = {
-            'learning_rate': self.learning_rate, 'batch_size': self.batch_size, 'mask_rate': self.mask_rate,
-            'whole_words': self.whole_words,
-            'seed': self.seed, 'pattern': self.classifier.pattern.string, 'maxlen': self.classifier.maxlen,
+            'learning_rate': self.learning_rate, 'prompt_learning_rate': self.prompt_learning_rate,
+            'batch_size': self.batch_size, 'mask_rate': self.mask_rate, 'whole_words': self.whole_words, 'seed': self.seed, 'pattern': self.classifier.pattern.string, 'maxlen': self.classifier.maxlen,
             'checkpoint': self.classifier.checkpoint.fingerprint,
             'labelled': len(labelled), 'unlabelled': len(unlabelled), 'dev': len(dev),
             'train': self.classifier.train_settings,
@@ -178,8 +195,8 @@ class Trainer(object):
                 raise UserError('%s holds no interrupted run to resume.' % self.out)
             with open(progress, encoding='utf-8') as reader:
                 saved = json.load(reader)
-            changed = ['%s was %s and is %s' % (k, saved['settings'][k], v) for k, v in self._settings.items()
-                       if saved['settings'][k] != v]
+            changed = ['%s was %s and is %s' % (k, saved['settings'].get(k), v) for k, v in self._settings.items()
+                       if saved['settings'].get(k) != v]
             if changed:
                 raise UserError('%s cannot be resumed with other settings: %s.' % (self.out, '; '.join(changed)))
             state.read(os.path.join(self.out, 'resume', saved['state'])).assert_existing_objects_matched()

@@ -1,3 +1,4 @@
+import glob
 import json
 import math
 import os
@@ -30,6 +31,26 @@ def model(causal):
     return build_lm(causal)
 
 
+def _dense(x, v, name):
+    return x @ v[name + '/kernel'] + v[name + '/bias']
+
+
+def _norm(x, v, name, epsilon=1e-12):
+    x = x - x.mean(-1, keepdims=True)
+    return x / np.sqrt((x ** 2).mean(-1, keepdims=True) + epsilon) * v[name + '/gamma'] + v[name + '/beta']
+
+
+def _attend(x, v, names, heads):
+    """Causal attention of one sequence; `names` of the variables for query, key and value."""
+    query, key, value = [_dense(x, v, name).reshape(len(x), heads, -1) for name in names]
+    context = np.zeros_like(value)
+    for n in range(len(x)):
+        for h in range(heads):
+            weights = numpy_bert.softmax(key[:n + 1, h] @ query[n, h] / math.sqrt(query.shape[-1]))
+            context[n, h] = weights @ value[:n + 1, h]
+    return context.reshape(len(x), -1)
+
+
 def causal_logits(folder, token_ids, segment_ids=None):
     """Logits `[length, vocab_size]` of one sequence in NumPy: query i attends to 0 … i, one query at a time."""
     v, config = numpy_bert.variables(folder)
@@ -37,28 +58,15 @@ def causal_logits(folder, token_ids, segment_ids=None):
     x = table[token_ids] + v['bert/embeddings/position_embeddings'][:len(token_ids)]
     if config['type_vocab_size']:
         x = x + v['bert/embeddings/token_type_embeddings'][segment_ids]
-
-    def dense(x, name):
-        return x @ v[name + '/kernel'] + v[name + '/bias']
-
-    def norm(x, name):
-        x = x - x.mean(-1, keepdims=True)
-        return x / np.sqrt((x ** 2).mean(-1, keepdims=True) + 1e-12) * v[name + '/gamma'] + v[name + '/beta']
-    x = norm(x, 'bert/embeddings/LayerNorm')
+    x = _norm(x, v, 'bert/embeddings/LayerNorm')
     for i in range(config['num_hidden_layers']):
         layer = 'bert/encoder/layer_%d/' % i
-        query, key, value = [dense(x, layer + 'attention/self/' + part).reshape(len(x), heads, -1)
-                             for part in ('query', 'key', 'value')]
-        context = np.zeros_like(value)
-        for n in range(len(x)):
-            for h in range(heads):
-                weights = numpy_bert.softmax(key[:n + 1, h] @ query[n, h] / math.sqrt(query.shape[-1]))
-                context[n, h] = weights @ value[:n + 1, h]
-        x = norm(x + dense(context.reshape(len(x), -1), layer + 'attention/output/dense'),
-                 layer + 'attention/output/LayerNorm')
-        inner = numpy_bert.gelu(dense(x, layer + 'intermediate/dense'))
-        x = norm(x + dense(inner, layer + 'output/dense'), layer + 'output/LayerNorm')
-    x = norm(numpy_bert.gelu(dense(x, 'cls/predictions/transform/dense')), 'cls/predictions/transform/LayerNorm')
+        context = _attend(x, v, [layer + 'attention/self/' + part for part in ('query', 'key', 'value')], heads)
+        x = _norm(x + _dense(context, v, layer + 'attention/output/dense'), v, layer + 'attention/output/LayerNorm')
+        inner = numpy_bert.gelu(_dense(x, v, layer + 'intermediate/dense'))
+        x = _norm(x + _dense(inner, v, layer + 'output/dense'), v, layer + 'output/LayerNorm')
+    x = _norm(numpy_bert.gelu(_dense(x, v, 'cls/predictions/transform/dense')), v,
+              'cls/predictions/transform/LayerNorm')
     return x @ table.T + v['cls/predictions/output_bias']
 
 
@@ -229,6 +237,58 @@ def test_describe_says_that_a_gpt_is_a_language_model(data_folder, tmp_path):
     if not os.path.isdir(source):
         pytest.skip('no golden/gpt2 in %s' % data_folder)
     assert Checkpoint(_converted(source, str(tmp_path / 'gpt2'))).describe()['application'] == 'lm'
+
+
+@pytest.fixture(scope='module')
+def gpt2_ml(tmp_path_factory, make_checkpoint):
+    """A tiny GPT2-ML, under the names of that release, with random weights."""
+    folder, rng, width, inner = make_checkpoint(tmp_path_factory.mktemp('gpt2_ml')), np.random.default_rng(3), 16, 32
+    vocab_size, variables = Checkpoint(folder).config['vocab_size'], {}
+
+    def add(name, *shape):
+        variables['newslm/' + name] = rng.normal(0, 0.3, shape).astype('float32')
+    add('embeddings/word_embed', vocab_size, width)
+    add('embeddings/pos_embed', 64, width)
+    norms = ['embeddings/LayerNorm_embed_norm']
+    for layer in ('layer00/', 'layer01/'):
+        for name in ('query_layer', 'key_layer', 'value_layer', 'context_projection_layer', 'intermediate', 'output'):
+            shape = {'intermediate': (width, inner), 'output': (inner, width)}.get(name, (width, width))
+            add(layer + name + '/kernel', *shape)
+            add(layer + name + '/bias', shape[1])
+        norms += [layer + 'LayerNorm_mlp_ln0', layer + 'LayerNorm_mlp_ln1']
+    for name in norms:
+        add(name + '/beta', width)
+        add(name + '/gamma', width)
+    for path in glob.glob(os.path.join(folder, 'bert_model.ckpt*')):
+        os.remove(path)
+    _save(folder, variables)
+    return folder
+
+
+def test_gpt2_ml_has_the_logits_of_its_release_in_numpy(gpt2_ml):
+    v, _ = numpy_bert.variables(gpt2_ml)
+    ids = np.random.default_rng(0).integers(1, 5000, 9)
+    x = v['newslm/embeddings/word_embed'][ids] + v['newslm/embeddings/pos_embed'][:9]
+    x = _norm(x, v, 'newslm/embeddings/LayerNorm_embed_norm', 1e-5)
+    for i in range(2):  # attention, residual, norm, feed-forward, residual, norm
+        layer = 'newslm/layer%02d/' % i
+        context = _attend(x, v, [layer + part + '_layer' for part in ('query', 'key', 'value')], 2)
+        x = x + _dense(context, v, layer + 'context_projection_layer')
+        inner = numpy_bert.gelu(_dense(_norm(x, v, layer + 'LayerNorm_mlp_ln0', 1e-5), v, layer + 'intermediate'))
+        x = _norm(x + _dense(inner, v, layer + 'output'), v, layer + 'LayerNorm_mlp_ln1', 1e-5)
+    checkpoint = Checkpoint(gpt2_ml)
+    assert checkpoint.family == 'gpt2_ml' and checkpoint.is_causal
+    found = _run(build_lm(checkpoint), [ids], [range(9)])[0]
+    np.testing.assert_allclose(found, x @ v['newslm/embeddings/word_embed'].T, atol=1e-4)
+
+
+def test_a_prompt_trains_on_a_frozen_gpt2_ml(gpt2_ml):
+    classifier = ClozeClassifier(Task({'P1': '{text}总之我[MASK]。'}, {'好': '满意', '坏': '失望'}), gpt2_ml,
+                                 '{text}[unused1][unused2][MASK]', train='prompt')
+    start = classifier.embedding.rows().numpy()
+    classifier.fit([('房间干净', None, '好'), ('吵', None, '坏')], epochs=1)
+    assert [tuple(v.shape) for v in classifier.model.trainable_variables] == [(2, 16)]
+    assert (np.abs(classifier.embedding.rows().numpy() - start).max(axis=1) > 1e-3).all()
 
 
 @pytest.fixture(scope='module')

@@ -12,7 +12,7 @@ from pet_keras.cloze import Cloze
 from pet_keras.data import Example
 from pet_keras.errors import UserError
 from pet_keras.pattern import Pattern
-from pet_keras.prompts import prompt_pattern, trainable_tokens
+from pet_keras.prompts import prompt_pattern, prompt_tokens
 from pet_keras.task import Task
 from pet_keras.training import Trainer
 from pet_keras.verbalizer import Verbalizer
@@ -87,14 +87,13 @@ def test_a_pattern_that_cannot_be_is_refused(n, where):
         prompt_pattern(n, where)
 
 
-def test_trainable_tokens_are_those_of_pattern_and_label_words_each_once_in_order():
+def test_prompt_tokens_are_those_of_pattern_and_label_words_each_once_in_order():
     verbalizer = Verbalizer({'a': ['[unused30]很', '好'], 'b': '[unused2][unused31]'})
-    assert trainable_tokens(Pattern('[unused9][unused2][MASK]{text}[unused9]'), verbalizer) == [
+    assert prompt_tokens(Pattern('[unused9][unused2][MASK]{text}[unused9]'), verbalizer) == [
         '[unused9]', '[unused2]', '[unused30]', '[unused31]']
     plain = Verbalizer({'a': '很', 'b': '不'})
-    assert trainable_tokens(Pattern('[unused3]满意[MASK]{text}'), plain) == ['[unused3]']
-    with pytest.raises(UserError, match='no .unused. token.*nothing would train'):
-        trainable_tokens(Pattern('[MASK]满意。{text}'), plain)
+    assert prompt_tokens(Pattern('[unused3]满意[MASK]{text}'), plain) == ['[unused3]']
+    assert prompt_tokens(Pattern('[MASK]满意。{text}'), plain) == []
 
 
 # --- what trains ----------------------------------------------------------------------------------------
@@ -148,6 +147,51 @@ def test_the_encoder_starts_from_the_seed(still):
     assert np.abs(rows[0] - rows[2]).max() > 1e-3
 
 
+# --- a prompt where all weights train -------------------------------------------------------------------
+
+@pytest.mark.parametrize('encoder', [None, 'lstm'])
+def test_all_weights_train_along_with_the_prompt_and_are_saved_as_one_checkpoint(encoder, tiny, tmp_path):
+    classifier = ClozeClassifier(OWN_WORDS, tiny, MASKED, 40, prompt_encoder=encoder, prompt_init='words')
+    start, before = _rows(classifier), {v.ref(): v.numpy() for v in classifier.model.trainable_variables}
+    _fit(classifier, dev=LABELLED, learning_rate=0.01, out=str(tmp_path / 'out'))
+    left = {v.ref(): v.numpy() for v in classifier.model.trainable_variables}
+    assert all(not np.array_equal(before[v], left[v]) for v in left if encoder is None or v in before)
+    assert (np.abs(_rows(classifier) - start).max(axis=1) > 1e-3).all()
+    ids, folder = numpy_bert.token_ids(tiny, classifier.prompt_tokens), str(tmp_path / 'out')
+    np.testing.assert_allclose(_table(folder)[ids], _rows(classifier), atol=1e-6)
+    again = ClozeClassifier.load(folder)
+    np.testing.assert_allclose(again.predict_proba(TEXTS), classifier.predict_proba(TEXTS), atol=1e-5)
+
+
+def test_without_an_encoder_it_trains_as_a_plain_embedding_does(still, monkeypatch):
+    prompt = _fit(ClozeClassifier(TASK, still, MASKED), learning_rate=0.01, epochs=2)
+    monkeypatch.setattr('pet_keras.classifier.prompt_tokens', lambda *_: [])
+    plain = _fit(ClozeClassifier(TASK, still, MASKED), learning_rate=0.01, epochs=2)
+    assert plain.embedding.__class__ is not prompt.embedding.__class__
+    np.testing.assert_allclose(prompt.predict_proba(TEXTS), plain.predict_proba(TEXTS), atol=1e-4)
+
+
+def test_the_prompt_has_a_learning_rate_of_its_own(still):
+    def steps(**settings):
+        classifier = ClozeClassifier(TASK, still, MASKED)
+        start = [v.numpy() for v in [classifier.embedding.prompt] + classifier.model.trainable_variables]
+        _fit(classifier, batch_size=4, learning_rate=0.001, **settings)
+        after = [v.numpy() for v in [classifier.embedding.prompt] + classifier.model.trainable_variables]
+        names = ['prompt'] + [v.name.split(':')[0].split('/')[-1] for v in classifier.model.trainable_variables]
+        return [(name, b - a) for name, a, b in zip(names, start, after)]
+    same, own = steps(), steps(prompt_learning_rate=0.02)
+    assert {name for name, _ in same} > {'prompt', 'embeddings', 'kernel'}
+    for (name, one), (_, other) in zip(same, own):
+        np.testing.assert_allclose(other, one * (20 if name == 'prompt' else 1), atol=1e-6)
+    assert np.abs(same[0][1]).max() > 5e-4
+
+
+@pytest.mark.parametrize('pattern,train', [('P1', 'all'), (MASKED, 'prompt')])
+def test_a_learning_rate_of_its_own_is_refused_where_there_is_none_to_set_it_off_from(pattern, train, still):
+    with pytest.raises(UserError, match="prompt_learning_rate is for train='all'"):
+        _fit(ClozeClassifier(TASK, still, pattern, train=train), prompt_learning_rate=0.1)
+
+
 # --- the first rows -------------------------------------------------------------------------------------
 
 def test_rows_start_from_the_unused_tokens_own(still):
@@ -183,6 +227,8 @@ def test_settings_that_cannot_be_are_refused(still):
             ("prompt_init='words'.*bare", own, None, {'prompt_init': 'words'}),
             ("prompt_init='zeros'.*'unused', 'random' or 'words'", TASK, MASKED, {'prompt_init': 'zeros'}),
             ('no .unused. token', TASK, 'P1', {}),
+            ('no .unused. token', TASK, 'P1', {'train': 'all', 'prompt_encoder': 'lstm'}),
+            ('no .unused. token', TASK, 'P1', {'train': 'all', 'prompt_init': 'random'}),
             ("train='head'.*'all' or 'prompt'", TASK, MASKED, {'train': 'head'}),
             ("'gru'", TASK, MASKED, {'prompt_encoder': 'gru'}),
             ('vocabulary has no .unused5000.', TASK, '[unused5000][MASK]{text}', {})]:
@@ -263,8 +309,9 @@ def test_an_out_folder_that_holds_a_prompt_is_refused(still, saved):
 
 # --- saving and loading ---------------------------------------------------------------------------------
 
-def test_a_saved_prompt_is_small_and_predicts_the_same(still, tmp_path):
-    classifier = ClozeClassifier(OWN_WORDS, still, MASKED, 40, train='prompt', prompt_encoder='mlp')
+@pytest.mark.parametrize('encoder', ['lstm', 'mlp'])
+def test_a_saved_prompt_is_small_and_predicts_the_same(encoder, still, tmp_path):
+    classifier = ClozeClassifier(OWN_WORDS, still, MASKED, 40, train='prompt', prompt_encoder=encoder)
     _fit(classifier, dev=LABELLED)
     assert [v.name.split('/')[-1] for v in classifier.model.trainable_variables] == ['prompt:0']
     # The classifier without its encoder is the one that was evaluated with it

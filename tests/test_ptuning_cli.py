@@ -150,8 +150,10 @@ def test_prompt_tokens_may_also_start_a_training_of_all_weights(run, asked, stil
 
 
 @pytest.mark.parametrize('more,message', [
-    (('--prompt-encoder', 'lstm'), 'belong to --train prompt'),
-    (('--prompt-init', 'random'), 'belong to --train prompt'),
+    (('--prompt-encoder', 'lstm'), 'no [unused] token'),
+    (('--prompt-init', 'random'), 'no [unused] token'),
+    (('--prompt-learning-rate', '0.1'), 'a pattern with [unused] tokens'),
+    (('--prompt-tokens', '2', '--prompt-learning-rate', '0'), 'above 0'),
     (('--train', 'prompt', '--pattern', 'P1', '--prompt-tokens', '4'), 'leave one out'),
     (('--train', 'prompt', '--pattern', 'P1', '--prompt-where', 'after'), 'leave one out'),
     (('--train', 'prompt', '--pattern', 'P1'), 'no [unused] token'),
@@ -202,5 +204,6 @@ def test_help_names_the_options_of_a_prompt(capsys):
         main(['train', '--help'])
     out = capsys.readouterr().out
     assert e.value.code == 0
-    for option in ('--train', '--prompt-tokens', '--prompt-where', '--prompt-encoder', '--prompt-init', '--causal'):
+    for option in ('--train', '--prompt-tokens', '--prompt-learning-rate',
+                   '--prompt-where', '--prompt-encoder', '--prompt-init', '--causal'):
         assert option in out

@@ -150,6 +150,37 @@ def test_prompt_from_table_undoes_set_prompt(rng):
     np.testing.assert_array_equal(layer(TEXTS), table[TEXTS])
 
 
+# --- the other rows train too ---------------------------------------------------------------------------
+
+def test_with_a_trainable_table_the_gradients_are_those_of_a_plain_embedding(rng):
+    ours, table, rows = _layer(rng, trainable_table=True)
+    plain = Embedding(SIZE, WIDTH)
+    plain.build((None, None))
+    plain.embeddings.assign(_merged(table, rows))
+
+    def gradients(layer, variables):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(tf.tanh(layer(TEXTS)), mode='dense') ** 2)
+        return [tf.convert_to_tensor(g).numpy() for g in tape.gradient(loss, variables)]
+    (expected,), (others, prompt) = gradients(plain, [plain.embeddings]), gradients(ours, [ours.embeddings, ours.prompt])
+    np.testing.assert_allclose(_merged(others, prompt), expected, rtol=1e-4, atol=1e-4)
+    assert not others[IDS].any()
+
+
+@pytest.mark.parametrize('encoder,names', [(None, ['prompt:0']), ('mlp', ['encoder_input:0'] + ['kernel:0', 'bias:0'] * 2)])
+def test_with_a_trainable_table_the_prompt_still_has_weights_of_its_own(encoder, names, rng):
+    layer, table, _ = _layer(rng, encoder=encoder, trainable_table=True)
+    assert sorted(_names(layer.prompt_weights)) == sorted(names)
+    assert sorted(_names(layer.trainable_weights)) == sorted(names + ['embeddings:0'])
+    expected = layer(TEXTS).numpy()
+    layer.absorb_encoder()
+    assert _names(layer.trainable_weights) == ['embeddings:0', 'prompt:0'] and _names(layer.prompt_weights) == ['prompt:0']
+    np.testing.assert_allclose(layer(TEXTS), expected, atol=1e-6)
+    layer.prompt_to_table()
+    np.testing.assert_array_equal(layer.embeddings, _merged(table, layer.prompt.numpy()))
+    np.testing.assert_allclose(layer(TEXTS), expected, atol=1e-6)
+
+
 # --- training -------------------------------------------------------------------------------------------
 
 OPTIMIZERS = {
@@ -197,16 +228,18 @@ def test_in_bfloat16_both_modes_give_the_rounded_values(rng, half):
 
 # --- saving ---------------------------------------------------------------------------------------------
 
+@pytest.mark.parametrize('trainable_table', [False, True])
 @pytest.mark.parametrize('encoder', [None, 'lstm', 'mlp'])
-def test_config_and_serialization_bring_the_layer_back_without_custom_objects(encoder, rng):
-    layer, _, _ = _layer(rng, ids=[7, 2, 40], encoder=encoder, mask_zero=True, name='tokens')
+def test_config_and_serialization_bring_the_layer_back_without_custom_objects(encoder, trainable_table, rng):
+    layer, _, _ = _layer(rng, ids=[7, 2, 40], encoder=encoder, trainable_table=trainable_table, mask_zero=True,
+                         name='tokens')
     assert layer.get_config()['encoder'] == encoder and layer.get_config()['trainable_token_ids'] == [7, 2, 40]
     for again in (PtuningEmbedding.from_config(layer.get_config()),
                   keras.layers.deserialize(keras.layers.serialize(layer))):
         again.build((None, None))
         again.set_weights(layer.get_weights())
         assert type(again) is PtuningEmbedding and (again.name, again.mask_zero) == ('tokens', True)
-        assert again.get_config() == layer.get_config()
+        assert again.get_config() == layer.get_config() and again.trainable_table is trainable_table
         np.testing.assert_array_equal(again(TEXTS), layer(TEXTS))
 
 
