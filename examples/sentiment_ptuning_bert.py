@@ -16,7 +16,7 @@ parser.add_argument('--checkpoint', default='bert-mini-zh')
 parser.add_argument('--prompt-tokens', type=int, default=8)
 parser.add_argument('--prompt-encoder', choices=['lstm', 'mlp'])
 parser.add_argument('--mask-rate', type=float, default=0.15, help='of the auxiliary MLM loss; 0 leaves it out')
-parser.add_argument('--epochs', type=int, default=12)
+parser.add_argument('--epochs', type=int, default=24)
 parser.add_argument('--seed', type=int, default=0)
 args = parser.parse_args()
 

@@ -14,7 +14,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument('--data', help='folder with sentiment.train.data, sentiment.valid.data, sentiment.test.data')
 parser.add_argument('--checkpoint', default='gpt-mini-zh')
 parser.add_argument('--where', default='after', choices=['before', 'after', 'both'])
-parser.add_argument('--epochs', type=int, default=12)
+parser.add_argument('--epochs', type=int, default=24)
 parser.add_argument('--seed', type=int, default=0)
 args = parser.parse_args()
 

@@ -214,12 +214,11 @@ def test_the_readmes_commands_run(beside_the_texts, monkeypatch, capsys):
         assert capsys.readouterr().out or '--out' in args, args
 
 
-def test_the_readmes_python_runs(beside_the_texts, capsys):
-    code = '\n'.join(_blocks('python'))
-    if not code:
-        pytest.skip('README.md holds no Python')
+@pytest.mark.parametrize('name', ['README.md', os.path.join('docs', 'ptuning.md')])
+def test_the_python_of_readme_and_guide_runs(name, beside_the_texts, capsys):
+    code = '\n'.join(_blocks('python', name))
     assert 'ClozeClassifier' in code
-    exec(compile(re.sub(r'epochs=\d+', 'epochs=1', code), 'README.md', 'exec'), {})
+    exec(compile(re.sub(r'epochs=\d+', 'epochs=1', code), name, 'exec'), {})
     assert capsys.readouterr().out
 
 
