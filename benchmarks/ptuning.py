@@ -38,6 +38,7 @@ SETTINGS = {
     'P-tuning, BERT, 2 tokens': (BERT, (2, 'before'), PROMPT, {}),
     'P-tuning, BERT, 4 tokens': (BERT, (4, 'before'), PROMPT, {}),
     'P-tuning, BERT, 16 tokens': (BERT, (16, 'before'), PROMPT, {}),
+    'P-tuning, BERT, 8 after': (BERT, (8, 'after'), PROMPT, {}),
     'P-tuning, GPT, 8 before': (GPT, (8, 'before'), PROMPT, {}),
     'P-tuning, GPT, 4 before, 4 after': (GPT, (8, 'both'), PROMPT, {}),
     'P-tuning, BERT, [unused] label words': (BERT, (8, 'before', 'own words'), PROMPT, {}),
@@ -47,7 +48,9 @@ SETTINGS = {
                                         {'prompt_learning_rate': 1e-3}),
     'fine-tuning, BERT, 5,000': (BERT, None, None, {'n': 5000, 'epochs': 2}),
     'PET, BERT, P1, 5,000': (BERT, 'P1', {}, {'n': 5000, 'epochs': 2}),
+    'P-tuning, BERT, 5,000': (BERT, (8, 'before'), PROMPT, {'n': 5000, 'epochs': 2}),
     'all weights, BERT, prompt pattern, 5,000': (BERT, (8, 'before'), {}, {'n': 5000, 'epochs': 2}),
+    'all weights, BERT, [unused] label words, 5,000': (BERT, (8, 'before', 'own words'), {}, {'n': 5000, 'epochs': 2}),
 }
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument('--data', help='folder of sentiment.{train,valid,test}.data')

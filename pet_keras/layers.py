@@ -90,8 +90,9 @@ class PtuningEmbedding(Embedding):
         self.encoder = PromptEncoder(output_dim, encoder, name='encoder') if encoder else None
         self._row_of = np.full(max(input_dim, 1 + max(self.trainable_token_ids)), -1, 'int32')
         self._row_of[self.trainable_token_ids] = np.arange(len(self.trainable_token_ids))
-        # places in [table | prompt] of the tokens with a logit
-        self._columns = np.where(self._row_of < 0, np.arange(len(self._row_of)), input_dim + self._row_of)[:input_dim]
+        # which row, if any, stands for each token that has a logit: [n, input_dim]
+        self._one_hot = (self._row_of[:input_dim] == np.arange(len(self.trainable_token_ids))[:, None]).astype('float32')
+        self._others = 1. - self._one_hot.sum(axis=0)
 
     def build(self, input_shape=None):
         self.embeddings = self.add_weight(
@@ -118,7 +119,7 @@ class PtuningEmbedding(Embedding):
 
     def table(self):
         """The embedding table `[input_dim, output_dim]` with the prompt's rows in it."""
-        return tf.gather(tf.concat([self._other_rows(), self.rows()], 0), self._columns)
+        return self._other_rows() * self._others[:, None] + tf.matmul(self._one_hot, self.rows(), transpose_a=True)
 
     def _other_rows(self):
         table = tf.convert_to_tensor(self.embeddings)
@@ -132,8 +133,8 @@ class PtuningEmbedding(Embedding):
             others = tf.gather(self._other_rows(), tf.minimum(ids, self.input_dim - 1))
             return tf.cast(tf.where(row[..., None] < 0, others, tf.gather(rows, tf.maximum(row, 0))), dtype)
         others = K.dot(inputs, tf.cast(tf.transpose(self._other_rows()), dtype))
-        return tf.gather(tf.concat([others, K.dot(inputs, tf.cast(tf.transpose(rows), dtype))], -1),
-                         self._columns, axis=-1)
+        own = K.dot(inputs, tf.cast(tf.transpose(rows), dtype))
+        return others * tf.cast(self._others, dtype) + K.dot(own, tf.cast(self._one_hot, dtype))
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) == 2:
@@ -190,8 +191,7 @@ class WordLogits(Layer):
         self.embedding, self.bias, self.token_ids = embedding, bias, list(token_ids)
 
     def call(self, inputs):
-        table = self.embedding.table() if isinstance(self.embedding, PtuningEmbedding) else self.embedding.embeddings
-        rows = tf.gather(table, self.token_ids)
+        rows = self.embedding(tf.constant(self.token_ids))
         logits = tf.einsum('bnh,wh->bnw', inputs, tf.cast(rows, inputs.dtype))
         if self.bias is not None:
             logits += tf.cast(tf.gather(self.bias.beta, self.token_ids), logits.dtype)
