@@ -54,10 +54,11 @@ def _parser():
     train.add_argument('--dev', metavar='FILE', help='labelled texts to choose the best epoch by')
     train.add_argument('--out', metavar='DIR', required=True, help='folder for the model; must not hold one yet')
     train.add_argument('--resume', action='store_true', help='go on with the interrupted run in --out')
-    train.add_argument('--epochs', type=int, default=10, help='passes over the data (default 10)')
+    train.add_argument('--epochs', type=int, default=10, help='passes over the data (default 10; a prompt alone '
+                       'learns slower: take 24 or more)')
     train.add_argument('--batch-size', type=int, default=16, help='texts a step (default 16)')
     train.add_argument('--learning-rate', type=float, help="Adam's; default 2e-5 for a base model (768 wide), 1.8e-4 "
-                       'for the shipped one, 0.01 with --train prompt')
+                       'for the shipped one; with --train prompt 0.01, through an encoder 0.001')
     train.add_argument('--prompt-learning-rate', type=float, help="of the pattern's [unused] tokens, where all other "
                        'weights train as well (default: as theirs)')
     train.add_argument('--mask-rate', type=float, default=0.15, help='share of text tokens masked (default 0.15)')

@@ -16,7 +16,7 @@ from pet_keras.errors import UserError
 
 # A folder with one of these is not written over
 _IN_USE = ['classifier.json', 'prompt.json', '*.index', 'resume/progress.json']
-PROMPT_LEARNING_RATE = 1e-2  # where only the rows of a prompt train
+PROMPT_LEARNING_RATE = 1e-2  # where only the rows of a prompt train; a tenth of it for an encoder, which it upsets
 
 
 def default_learning_rate(hidden_size, labelled=True):
@@ -48,7 +48,8 @@ class Trainer(object):
         classifier: the ClozeClassifier to train, in place.
         epochs: passes over all the data.
         batch_size: texts a step, labelled and unlabelled mixed as they come.
-        learning_rate: of Adam; None takes `default_learning_rate`, or 0.01 where only a prompt trains.
+        learning_rate: of Adam; None takes `default_learning_rate`; where only a prompt trains 0.01, or
+            0.001 through an encoder.
         prompt_learning_rate: of the prompt's weights, where all others train as well; None: as theirs.
         mask_rate: share of the text's tokens that are masked for the auxiliary MLM loss (a causal model's
             auxiliary loss is on every token of the text); 0 leaves the auxiliary loss out.
@@ -82,8 +83,7 @@ class Trainer(object):
         """Trains; leaves the classifier with the best epoch's weights (the last one's without dev)."""
         model, texts = self.classifier.model, self.texts(labelled, unlabelled)
         if not self.learning_rate:
-            self.learning_rate = PROMPT_LEARNING_RATE if self.classifier.train == 'prompt' else (
-                default_learning_rate(self.classifier.checkpoint.config['hidden_size'], bool(labelled)))
+            self.learning_rate = self._default_learning_rate(bool(labelled))
         optimizer = keras.optimizers.Adam(self.learning_rate) if not self.prompt_learning_rate else PromptAdam(
             self.learning_rate, self.classifier.embedding.prompt_weights, self.prompt_learning_rate / self.learning_rate)
         model.compile(optimizer, loss=self.classifier.loss)
@@ -118,6 +118,11 @@ class Trainer(object):
             self._set_weights(best_weights)
         if self.out:
             shutil.rmtree(os.path.join(self.out, 'resume'), ignore_errors=True)
+
+    def _default_learning_rate(self, labelled):
+        if self.classifier.train == 'prompt':
+            return PROMPT_LEARNING_RATE * (.1 if self.classifier.embedding.encoder else 1)
+        return default_learning_rate(self.classifier.checkpoint.config['hidden_size'], labelled)
 
     def texts(self, labelled, unlabelled):
         """`([token ids of each text], label index or None)` of every example."""
