@@ -85,7 +85,7 @@ class Checkpoint(object):
         if len(tokens) != self.config['vocab_size']:
             raise UserError('%s holds %d tokens but %s says vocab_size %d: these files are not of one release.' % (
                 self.vocab_path, len(tokens), self.config_path, self.config['vocab_size']))
-        for token in ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'):
+        for token in ('[PAD]', '[UNK]', '[CLS]', '[SEP]'):
             if token not in vocab:
                 raise UserError('%s has no %s.' % (self.vocab_path, token))
         return vocab
@@ -160,7 +160,11 @@ class Checkpoint(object):
                 self.weights_path, name, str(e).split('\n')[0])) from None
 
     def check(self):
-        """Raises UserError if the model cannot fill a mask: wrong sizes, or no MLM head."""
+        """Raises UserError if the model cannot fill a blank: wrong sizes, no MLM head, no [MASK] (unless causal)."""
+        if not self.is_causal and '[MASK]' not in self.vocab:
+            raise UserError('%s has no [MASK].' % self.vocab_path)
+        if not self.is_causal and self.vocab['[PAD]'] != 0:
+            raise UserError('%s: the first token must be [PAD].' % self.vocab_path)
         if self.family in ('bert', 'nezha'):
             rows = self.shapes['bert/embeddings/word_embeddings'][0]
             if rows != len(self.vocab):
@@ -180,8 +184,11 @@ class Checkpoint(object):
         """
         from pet_keras.backend import Tokenizer
         wide = {chr(n): chr(n - 0xfee0) for n in range(0xff01, 0xff5f)}
-        return Tokenizer(self.vocab, do_lower_case=self.config.get('do_lower_case', True), token_translate={
+        tokenizer = Tokenizer(self.vocab, do_lower_case=self.config.get('do_lower_case', True), token_translate={
             w: narrow for w, narrow in wide.items() if w not in self.vocab and narrow in self.vocab})
+        if '[MASK]' not in self.vocab:  # a causal model answers before it would read the blank
+            tokenizer._token_mask_id = tokenizer._token_unk_id
+        return tokenizer
 
     def describe(self):
         """What `pet-keras checkpoint inspect` prints, as a dict."""

@@ -8,7 +8,8 @@ from pet_keras.cloze import Cloze, ask, lesson_batches, merge_scores, score_word
 from pet_keras.errors import UserError
 from pet_keras.layers import masked_crossentropy
 from pet_keras.models import build, label_word_model, model_inputs
-from pet_keras.prompts import initial_rows, load_prompt, prompt_tokens, save_prompt, write_json
+from pet_keras.pattern import Pattern
+from pet_keras.prompts import add_tokens, initial_rows, load_prompt, prompt_tokens, save_prompt, write_json
 from pet_keras.task import Task
 from pet_keras.text_classifier import TextClassifier
 
@@ -27,9 +28,11 @@ class ClozeClassifier(TextClassifier):
         maxlen: longest sequence in tokens; at most what the checkpoint allows. Longer texts are cut.
         train: 'all' weights, or 'prompt': the `[unused]` tokens' rows alone.
         prompt_encoder: of the `[unused]` tokens: None, 'lstm' or 'mlp', see PromptEncoder.
-        prompt_init: the `[unused]` tokens start from 'unused' (their rows as they are), 'random' rows, or 'words'
-            (those of the task's first natural pattern).
+        prompt_init: the pattern's `[unused]` tokens start from 'unused' (their rows as they are), 'random' rows, or
+            'words' (those of the task's first natural pattern). An encoder reads this start, and puts out its own.
         seed: of the random rows and the encoder's weights.
+
+    With train='prompt' a pattern may have more `[unused]` tokens than the vocabulary: they start at random.
 
     Raises: UserError where task and checkpoint do not fit: no MLM head, a label word outside the vocabulary.
 
@@ -44,17 +47,23 @@ class ClozeClassifier(TextClassifier):
         self.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
         self.tokenizer = self.checkpoint.tokenizer()
         self.maxlen = min(maxlen, self.checkpoint.max_position or maxlen)
-        self.words = self.task.verbalizer.token_ids(self.tokenizer)
-        self.pattern = self.task.pattern(pattern)
         if train not in ('all', 'prompt'):
             raise UserError("train=%r: choose 'all' or 'prompt'." % train)
+        if seed < 0:
+            raise UserError('seed is 0 or more.')
+        self.words = self.task.verbalizer.token_ids(self.tokenizer)
+        pattern = self.task.pattern(pattern)
+        self.prompt_tokens = prompt_tokens(pattern, self.task.verbalizer)
+        if train == 'prompt':
+            add_tokens(self.tokenizer, self.prompt_tokens)
+        self.pattern = pattern
         self.train, self.history, self._scorer, prompt = train, [], None, None
         self.train_settings = [train, prompt_encoder, prompt_init]
-        self.prompt_tokens = prompt_tokens(self.pattern, self.task.verbalizer)
         if self.prompt_tokens:
             prompt = {'trainable_token_ids': self.tokenizer.tokens_to_ids(self.prompt_tokens),
                       'encoder': prompt_encoder, 'trainable_table': train == 'all'}
-            set_seed(seed)
+            if prompt_encoder:
+                set_seed(seed)
         elif self.train_settings != ['all', None, 'unused']:
             raise UserError("Pattern %r has no [unused] token for train='prompt', prompt_encoder or prompt_init." %
                             self.pattern.string)
@@ -69,6 +78,11 @@ class ClozeClassifier(TextClassifier):
 
     @pattern.setter
     def pattern(self, pattern):
+        pattern = pattern if isinstance(pattern, Pattern) else self.task.pattern(pattern)
+        if prompt_tokens(pattern, self.task.verbalizer) != self.prompt_tokens:
+            raise UserError('This classifier was built for %s; for pattern %r build another.' % (
+                'the prompt tokens ' + ' '.join(self.prompt_tokens) if self.prompt_tokens else
+                'patterns without [unused] tokens', pattern.string))
         self.cloze = Cloze(pattern, self.words, self.tokenizer, self.maxlen, self.checkpoint.is_causal)
 
     @property
@@ -84,7 +98,8 @@ class ClozeClassifier(TextClassifier):
 
             @tf.function(input_signature=[tf.TensorSpec([None, None], 'int32')] * 3)
             def score(token_ids, segment_ids, positions):
-                logits = tf.cast(model(model_inputs(model, token_ids, segment_ids, positions), training=False), 'float32')
+                inputs = model_inputs(model, token_ids, segment_ids, positions)
+                logits = tf.cast(model(inputs, training=False), 'float32')
                 return tf.gather(tf.nn.log_softmax(logits), columns, axis=-1) if whole else logits
             self._scorer = score.get_concrete_function()
         return self._scorer(*map(tf.constant, batch))
@@ -107,9 +122,13 @@ class ClozeClassifier(TextClassifier):
         In a labelled text the blank and random masks carry the loss, in an unlabelled one random masks.
         Arguments, result and errors: see TextClassifier.fit.
         """
+        if unlabelled and self.train == 'prompt':
+            raise UserError("Unlabelled texts stand in no pattern, so they teach a prompt nothing: leave them out, or "
+                            "let all weights learn from them first (train='all').")
         super(ClozeClassifier, self).fit(labelled, unlabelled, dev, **settings)
         if self.prompt_tokens:
             self.embedding.absorb_encoder()
+            self.train_settings[1] = None
             self._scorer = None  # it was traced with the encoder
         return self
 
@@ -126,8 +145,11 @@ class ClozeClassifier(TextClassifier):
         """Writes a folder that `load` reads.
 
         With train='all' it is itself a checkpoint in Google's format; with 'prompt' it holds the prompt's
-        rows alone, a few kilobytes.
+        rows alone, a few kilobytes. UserError where the folder holds a model of the other kind.
         """
+        other = 'classifier.json' if self.train == 'prompt' else 'prompt.json'
+        if os.path.exists(os.path.join(folder, other)):
+            raise UserError('%s holds another model (%s): choose another folder.' % (folder, other))
         if self.train == 'prompt':
             return save_prompt(self, folder)
         if self.prompt_tokens:

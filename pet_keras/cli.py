@@ -116,7 +116,7 @@ def _classifier(args):
     from pet_keras.checkpoint import Checkpoint
     from pet_keras.classifier import ClozeClassifier
     if getattr(args, 'model', None):
-        given = [name for name in ('pattern', 'maxlen') if getattr(args, name)]
+        given = [name for name in ('pattern', 'maxlen', 'causal') if getattr(args, name)]
         if given:
             raise UserError('--%s belongs to --task; a model folder has its own.' % given[0])
         return ClozeClassifier.load(args.model, args.checkpoint)

@@ -80,7 +80,7 @@ class Cloze(object):
             targets = ids[drawn]
         else:
             groups = word_groups(self.tokenizer.ids_to_tokens(ids[encoded.text_positions])) if whole_words else None
-            ids, drawn, targets = random_masking(ids, encoded.text_positions, rng, len(self.tokenizer._token_dict),
+            ids, drawn, targets = random_masking(ids, encoded.text_positions, rng, self.tokenizer._vocab_size,
                                                  self.tokenizer._token_mask_id, mask_rate, groups)
         return Lesson(ids, encoded.segment_ids, [p - self.causal for p in blank + drawn.tolist()],
                       list(word) + targets.tolist())

@@ -40,11 +40,13 @@ class PromptEncoder(Layer):
     def build(self, input_shape):
         width = input_shape[-1]
         if self.kind == 'lstm':
-            with tf.name_scope('lstm'):
-                self.lstm.build((1, None, width))
+            for layer in (self.lstm.forward_layer, self.lstm.backward_layer):
+                with tf.name_scope(layer.name):  # HDF5 files need different names
+                    layer.build((1, None, width))
+            self.lstm.built = True
             width = self.hidden_size // 2 * 2
         for name, layer, size in (('hidden', self.hidden, width), ('output', self.output_dense, self.hidden_size)):
-            with tf.name_scope(name):  # HDF5 files need different names
+            with tf.name_scope(name):
                 layer.build((None, size))
         super(PromptEncoder, self).build(input_shape)
 
@@ -70,7 +72,8 @@ class PtuningEmbedding(Embedding):
     logits `[batch, length, input_dim]`, where trained tokens get logits of their trained rows.
 
     Arguments:
-        input_dim, output_dim, mask_zero, …: as in keras.layers.Embedding.
+        input_dim, output_dim, mask_zero, …: as in keras.layers.Embedding; regularizer and constraint are the
+            trained rows'.
         trainable_token_ids: the rows that train. Ids of `input_dim` and above are tokens beyond the
             table: they can be looked up, but the head has no logit for them.
         encoder: 'lstm', 'mlp' or None, see PromptEncoder; `absorb_encoder` ends it.
@@ -90,9 +93,10 @@ class PtuningEmbedding(Embedding):
         self.encoder = PromptEncoder(output_dim, encoder, name='encoder') if encoder else None
         self._row_of = np.full(max(input_dim, 1 + max(self.trainable_token_ids)), -1, 'int32')
         self._row_of[self.trainable_token_ids] = np.arange(len(self.trainable_token_ids))
-        # which row, if any, stands for each token that has a logit: [n, input_dim]
-        self._one_hot = (self._row_of[:input_dim] == np.arange(len(self.trainable_token_ids))[:, None]).astype('float32')
-        self._others = 1. - self._one_hot.sum(axis=0)
+        # the rows of tokens inside the table, and each one's column among the logits
+        self._inside = np.flatnonzero(np.array(self.trainable_token_ids) < input_dim)
+        self._one_hot = np.zeros((len(self._inside), input_dim), 'float32')
+        self._one_hot[np.arange(len(self._inside)), self._inside_ids()] = 1.
 
     def build(self, input_shape=None):
         self.embeddings = self.add_weight(
@@ -100,11 +104,12 @@ class PtuningEmbedding(Embedding):
             trainable=self.trainable_table, experimental_autocast=False)
 
         def start(shape, dtype=None):  # a no-op: the rows that the table has
-            return tf.gather(self.embeddings, self._table_rows())
+            return self._rows_in_table()
         shape = (len(self.trainable_token_ids), self.output_dim)
         self.prompt = self.add_weight(name='prompt', shape=shape, initializer=start, experimental_autocast=False,
-                                      trainable=self.encoder is None)
+                                      regularizer=self.embeddings_regularizer, constraint=self.embeddings_constraint)
         if self.encoder:
+            self._non_trainable_weights.append(self._trainable_weights.pop())  # until the encoder is absorbed
             self.encoder_input = self.add_weight(name='encoder_input', shape=shape, initializer=start,
                                                  experimental_autocast=False)
             with tf.name_scope('encoder'):
@@ -119,7 +124,8 @@ class PtuningEmbedding(Embedding):
 
     def table(self):
         """The embedding table `[input_dim, output_dim]` with the prompt's rows in it."""
-        return self._other_rows() * self._others[:, None] + tf.matmul(self._one_hot, self.rows(), transpose_a=True)
+        return tf.tensor_scatter_nd_update(self._other_rows(), self._inside_ids()[:, None],
+                                           tf.gather(self.rows(), self._inside))
 
     def _other_rows(self):
         table = tf.convert_to_tensor(self.embeddings)
@@ -133,8 +139,10 @@ class PtuningEmbedding(Embedding):
             others = tf.gather(self._other_rows(), tf.minimum(ids, self.input_dim - 1))
             return tf.cast(tf.where(row[..., None] < 0, others, tf.gather(rows, tf.maximum(row, 0))), dtype)
         others = K.dot(inputs, tf.cast(tf.transpose(self._other_rows()), dtype))
-        own = K.dot(inputs, tf.cast(tf.transpose(rows), dtype))
-        return others * tf.cast(self._others, dtype) + K.dot(own, tf.cast(self._one_hot, dtype))
+        if not len(self._inside):
+            return others
+        own = K.dot(inputs, tf.cast(tf.transpose(tf.gather(rows, self._inside)), dtype))
+        return others * tf.cast(1. - self._one_hot.sum(axis=0), dtype) + K.dot(own, tf.cast(self._one_hot, dtype))
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) == 2:
@@ -149,7 +157,7 @@ class PtuningEmbedding(Embedding):
 
     def prompt_from_table(self):
         """Starts each row from the table's row of that token."""
-        self.set_prompt(tf.gather(self.embeddings, self._table_rows()))
+        self.set_prompt(self._rows_in_table())
 
     def prompt_to_table(self):
         """Puts the rows into the table, where a checkpoint holds them."""
@@ -160,15 +168,21 @@ class PtuningEmbedding(Embedding):
         """The variables that the prompt trains with: its rows, or what its encoder has."""
         return [w for w in self.trainable_weights if w is not self.embeddings]
 
-    def _table_rows(self):
-        return np.minimum(self.trainable_token_ids, self.input_dim - 1)
+    def _rows_in_table(self):
+        """The table's rows of the prompt's tokens; tokens beyond it get its last row."""
+        return tf.gather(tf.convert_to_tensor(self.embeddings),  # of the variable it would copy the table, once a step
+                         np.minimum(self.trainable_token_ids, self.input_dim - 1))
+
+    def _inside_ids(self):
+        return np.array(self.trainable_token_ids)[self._inside]
 
     def absorb_encoder(self):
         """Keeps what the encoder puts out as the rows, and drops the encoder. Call it after training."""
         if self.encoder:
             self.prompt.assign(self.rows())
-            self._trainable_weights = [self.embeddings, self.prompt][not self.trainable_table:]
-            self._non_trainable_weights = [self.embeddings][self.trainable_table:]
+            self._trainable_weights, self._non_trainable_weights = [self.prompt], []
+            (self._trainable_weights if self.trainable_table else self._non_trainable_weights).insert(
+                0, self.embeddings)
             self.encoder = self.encoder_input = None
 
     def get_config(self):

@@ -45,11 +45,24 @@ def prompt_tokens(pattern, verbalizer):
     return list(dict.fromkeys(_UNUSED.findall(pattern.string + ''.join(words))))
 
 
+def add_tokens(tokenizer, tokens):
+    """Gives the tokens that the vocabulary lacks ids beyond it."""
+    missing = [token for token in tokens if token not in tokenizer._token_dict]
+    tokenizer._token_dict = dict(tokenizer._token_dict,
+                                 **{token: tokenizer._vocab_size + i for i, token in enumerate(missing)})
+
+
 def initial_rows(classifier, how, seed):
-    """The rows to start from, float `[n, hidden]`: 'unused', 'random' or 'words', see ClozeClassifier."""
+    """The rows to start from, float `[n, hidden]`: 'unused', 'random' or 'words', see ClozeClassifier.
+
+    Only the pattern's tokens are set; label words keep their rows. Tokens beyond the vocabulary, which have
+    none, start at random.
+    """
     rows, table = classifier.embedding.prompt.numpy(), classifier.embedding.embeddings.numpy()
+    random = np.random.default_rng(seed).normal(0, table.std(), rows.shape).astype('float32')
+    n = len(set(_UNUSED.findall(classifier.pattern.string)))  # they come first
     if how == 'random':
-        return np.random.default_rng(seed).normal(0, table.std(), rows.shape).astype('float32')
+        return np.concatenate([random[:n], rows[n:]])
     if how == 'words':
         natural = [p for p in classifier.task.patterns.values() if not _UNUSED.search(p.string)]
         words = ''.join(value for kind, value in (natural[0].pieces if natural else []) if kind == 'text')
@@ -57,10 +70,11 @@ def initial_rows(classifier, how, seed):
         if not ids:
             raise UserError("prompt_init='words' takes the words of the task's first natural pattern, and task %s "
                             "has none." % classifier.task.name)
-        return table[[ids[i % len(ids)] for i in range(len(rows))]]
+        return np.concatenate([table[[ids[i % len(ids)] for i in range(n)]], rows[n:]])
     if how != 'unused':
         raise UserError("prompt_init=%r: choose 'unused', 'random' or 'words'." % how)
-    return rows
+    beyond = np.array(classifier.embedding.trainable_token_ids) >= len(table)
+    return np.where(beyond[:, None], random, rows)
 
 
 def write_json(path, fields):
@@ -78,7 +92,7 @@ def save_prompt(classifier, folder):
     fields = {'pattern': classifier.pattern.string, 'tokens': classifier.prompt_tokens,
               'maxlen': classifier.maxlen, 'checkpoint': os.path.abspath(classifier.checkpoint.folder)
               if os.path.isdir(classifier.checkpoint.name) else classifier.checkpoint.name,
-              'application': classifier.checkpoint.application,
+              'application': 'lm' if classifier.checkpoint.is_causal else 'mlm',
               'fingerprint': classifier.checkpoint.fingerprint, 'history': classifier.history}
     classifier.task.save(os.path.join(folder, 'task.json'))
     with open(path + '.tmp', 'wb') as writer:
@@ -102,14 +116,14 @@ def read_prompt(folder, checkpoint=None):
         raise UserError('%s is not a prompt that pet_keras saved, or it is damaged: %s' % (folder, e)) from None
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(where if checkpoint is None else checkpoint, application=application)
-    if checkpoint.application != application:
+    if checkpoint.is_causal != (application == 'lm'):
         raise UserError('The prompt in %s was trained on a model read as %r, and this one is read as %r.' % (
-            folder, application, checkpoint.application))
+            folder, application, 'lm' if checkpoint.is_causal else 'mlm'))
     if checkpoint.fingerprint != fields['fingerprint']:
         raise UserError('The prompt in %s was trained on another checkpoint (%s, fingerprint %s) and means nothing to '
                         '%s (fingerprint %s).' % (folder, fields['checkpoint'], fields['fingerprint'],
                                                   checkpoint.folder, checkpoint.fingerprint))
-    if rows.shape[1:] != (checkpoint.config['hidden_size'],):
+    if rows.shape[1:] != (checkpoint.config.get('embedding_size', checkpoint.config['hidden_size']),):
         raise UserError('%s is damaged: its rows have shape %s.' % (folder, rows.shape))
     return fields, rows, checkpoint
 
@@ -119,6 +133,9 @@ def load_prompt(cls, folder, checkpoint=None):
     fields, rows, checkpoint = read_prompt(folder, checkpoint)
     classifier = cls(Task.load(os.path.join(folder, 'task.json')), checkpoint, fields['pattern'], fields['maxlen'],
                      train='prompt')
+    if classifier.prompt_tokens != fields['tokens']:
+        raise UserError('%s is damaged: its pattern and label words have the tokens %s, its rows are those of %s.' % (
+            folder, ' '.join(classifier.prompt_tokens), ' '.join(fields['tokens'])))
     classifier.embedding.set_prompt(rows)
     classifier.history = fields['history']
     return classifier

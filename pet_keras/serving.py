@@ -28,8 +28,8 @@ class PromptServer(object):
     ['正面', '股票']
     """
     def __init__(self, folders, checkpoint=None):
-        if not folders:
-            raise UserError('Give at least one prompt folder.')
+        if not folders or not isinstance(folders, dict):
+            raise UserError('Give at least one prompt folder, in a dict of name: folder.')
         self.names, prompts = list(folders), []
         for folder in folders.values():
             fields, rows, checkpoint = read_prompt(folder, checkpoint)
@@ -47,14 +47,15 @@ class PromptServer(object):
         for task, fields, rows in prompts:
             own = {token: start + i for i, token in enumerate(fields['tokens'])}
             original = np.concatenate([np.arange(size), np.zeros(len(all_rows), int)])
-            original[list(own.values())] = [vocab[token] for token in own]
+            known = {token: i for token, i in own.items() if token in vocab}  # the others have no logit
+            original[list(known.values())] = [vocab[token] for token in known]
             tokenizer = checkpoint.tokenizer()
             tokenizer._token_dict = dict(vocab, **own)
             cloze = Cloze(task.pattern(fields['pattern']), task.verbalizer.token_ids(tokenizer), tokenizer,
                           fields['maxlen'], checkpoint.is_causal)
             self.tasks.append(task)
             self.clozes.append(cloze)
-            heads.append((cloze.columns, sorted(own.values()), [vocab[token] for token in own], original))
+            heads.append((cloze.columns, list(known.values()), [vocab[token] for token in known], original))
             start += len(rows)
         self._model = keras.models.Model(self.transformer.inputs, self.transformer.features)
         self._words = _stack([(table[columns], bias[original[columns]]) for columns, _, _, original in heads])
@@ -80,11 +81,13 @@ class PromptServer(object):
 
     def predict_log_proba(self, items, batch_size=64):
         """One float64 array of label log-probabilities for each `(name, text)` or `(name, text, text)`."""
-        questions, rows, tasks = [], [], []
+        items, questions, rows, tasks = list(items), [], [], []
         for row, (name, *texts) in enumerate(items):
             if name not in self.names:
                 raise UserError('No prompt %r; there are %s.' % (name, ', '.join(self.names)))
             k = self.names.index(name)
+            if not texts:
+                raise UserError('Prompt %r was asked about no text: an item is (name, text).' % name)
             self.clozes[k].pattern.texts(*texts)
             tokens = [self.tokenizer.tokens_to_ids(tokenize(self.tokenizer, text)) for text in texts]
             asked, where = ask(self.clozes[k], [tokens], [row])
@@ -99,6 +102,7 @@ class PromptServer(object):
 
     def predict(self, items, batch_size=64):
         """The likeliest label of each item, a list of str."""
+        items = list(items)
         return [self.tasks[self.names.index(item[0])].labels[int(scores.argmax())]
                 for item, scores in zip(items, self.predict_log_proba(items, batch_size))]
 

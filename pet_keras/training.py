@@ -85,10 +85,11 @@ class Trainer(object):
         if not self.learning_rate:
             self.learning_rate = self._default_learning_rate(bool(labelled))
         optimizer = keras.optimizers.Adam(self.learning_rate) if not self.prompt_learning_rate else PromptAdam(
-            self.learning_rate, self.classifier.embedding.prompt_weights, self.prompt_learning_rate / self.learning_rate)
+            self.learning_rate, self.classifier.embedding.prompt_weights,
+            self.prompt_learning_rate / self.learning_rate)
         model.compile(optimizer, loss=self.classifier.loss)
         optimizer.build(model.trainable_variables)
-        state = tf.train.Checkpoint(model=model, optimizer=optimizer)
+        state = tf.train.Checkpoint(weights=list(model.trainable_variables), optimizer=optimizer)
         history, best, best_weights = [], None, None
         if self.out:
             history = self._open_out(state, labelled, unlabelled, dev)
@@ -116,6 +117,8 @@ class Trainer(object):
             raise
         if best_weights is not None:
             self._set_weights(best_weights)
+        if self.prompt_learning_rate:
+            model.compile(keras.optimizers.Adam(self.learning_rate), loss=self.classifier.loss)  # Keras can save it
         if self.out:
             shutil.rmtree(os.path.join(self.out, 'resume'), ignore_errors=True)
 
@@ -188,7 +191,8 @@ class Trainer(object):
         """Makes the folder and, with resume, reads the state; returns the history so far."""
         self._settings = {
             'learning_rate': self.learning_rate, 'prompt_learning_rate': self.prompt_learning_rate,
-            'batch_size': self.batch_size, 'mask_rate': self.mask_rate, 'whole_words': self.whole_words, 'seed': self.seed, 'pattern': self.classifier.pattern.string, 'maxlen': self.classifier.maxlen,
+            'batch_size': self.batch_size, 'mask_rate': self.mask_rate, 'whole_words': self.whole_words,
+            'seed': self.seed, 'pattern': self.classifier.pattern.string, 'maxlen': self.classifier.maxlen,
             'checkpoint': self.classifier.checkpoint.fingerprint,
             'labelled': len(labelled), 'unlabelled': len(unlabelled), 'dev': len(dev),
             'train': self.classifier.train_settings,

@@ -142,7 +142,16 @@ def test_a_vocabulary_without_a_special_token_is_an_error_that_names_it(copy, to
     tokens[tokens.index(token)] = 'something'
     with open(path(copy, 'vocab.txt'), 'w', encoding='utf-8') as writer:
         writer.write('\n'.join(tokens))
-    assert error(copy) == '%s has no %s.' % (path(copy, 'vocab.txt'), token)
+    assert error(copy, lambda folder: Checkpoint(folder).check()) == '%s has no %s.' % (path(copy, 'vocab.txt'), token)
+
+
+def test_a_masked_models_vocabulary_begins_with_the_padding(copy):
+    with open(path(copy, 'vocab.txt'), encoding='utf-8') as reader:
+        tokens = reader.read().split('\n')
+    tokens[0], tokens[5] = tokens[5], tokens[0]
+    with open(path(copy, 'vocab.txt'), 'w', encoding='utf-8') as writer:
+        writer.write('\n'.join(tokens))
+    assert 'first token must be [PAD]' in error(copy, lambda folder: Checkpoint(folder).check())
 
 
 @pytest.mark.parametrize('content', [b'', b'{"vocab_size": ', b'\xff\xfe'])

@@ -170,6 +170,28 @@ def test_a_lesson_asks_for_the_next_token_everywhere_in_the_text_and_for_the_wor
     assert tokenizer.ids_to_tokens(unlabelled.token_ids) == ['[CLS]', '很', '干', '净', '[SEP]']
 
 
+def test_a_causal_model_needs_neither_mask_nor_unused_tokens_nor_padding_first(make_checkpoint, tmp_path):
+    folder = make_checkpoint(tmp_path / 'model', num_hidden_layers=1, type_vocab_size=0, application='lm')
+    task, texts = Task({'P1': '{text}总之我[MASK]。'}, {'好': '满意', '坏': '失望'}), ['房间很干净', '吵']
+    expected = ClozeClassifier(task, folder).predict_proba(texts)
+    path = os.path.join(folder, 'vocab.txt')
+    with open(path, encoding='utf-8') as reader:
+        tokens = reader.read().replace('[MASK]', 'no mask').replace('[unused', 'used[').split('\n')
+    swapped = [tokens.index('[CLS]')] + [0 if i == tokens.index('[CLS]') else i for i in range(1, len(tokens) - 1)]
+    with open(path, 'w', encoding='utf-8') as writer:  # [CLS] is token 0, as in CDial's vocabulary
+        writer.write('\n'.join([tokens[i] for i in swapped] + ['']))
+    reader = tf.train.load_checkpoint(os.path.join(folder, 'bert_model.ckpt'))
+    variables = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    for name in ('bert/embeddings/word_embeddings', 'cls/predictions/output_bias'):
+        variables[name] = variables[name][swapped]
+    _save(folder, variables)
+    assert Checkpoint(folder).vocab['[CLS]'] == 0
+    np.testing.assert_allclose(ClozeClassifier(task, folder).predict_proba(texts), expected, atol=1e-5)
+    prompt = ClozeClassifier(task, folder, '{text}[unused1][unused2][MASK]', train='prompt')
+    prompt.fit([('房间干净', None, '好'), ('吵', None, '坏')], epochs=1)
+    assert np.isfinite(prompt.predict_proba(texts)).all()
+
+
 # --- other architectures --------------------------------------------------------------------------------
 
 def _save(folder, variables):

@@ -171,6 +171,22 @@ def test_without_an_encoder_it_trains_as_a_plain_embedding_does(still, monkeypat
     np.testing.assert_allclose(prompt.predict_proba(TEXTS), plain.predict_proba(TEXTS), atol=1e-4)
 
 
+@pytest.mark.parametrize('train', ['prompt', 'all'])
+def test_a_prompt_goes_on_learning_after_its_encoder_is_gone(train, still):
+    classifier = _fit(ClozeClassifier(TASK, still, MASKED, train=train, prompt_encoder='mlp'))
+    rows = _rows(classifier)
+    _fit(classifier)
+    assert (np.abs(_rows(classifier) - rows).max(axis=1) > 1e-3).all()
+
+
+def test_a_model_whose_prompt_had_its_own_learning_rate_is_saved_by_keras(still, tmp_path):
+    from pet_keras.backend import keras
+    classifier = _fit(ClozeClassifier(TASK, still, MASKED), prompt_learning_rate=0.1)
+    classifier.model.save(str(tmp_path / 'model.keras'))
+    again = keras.models.load_model(str(tmp_path / 'model.keras'))
+    assert len(again.trainable_weights) == len(classifier.model.trainable_weights)
+
+
 def test_the_prompt_has_a_learning_rate_of_its_own(still):
     def steps(**settings):
         classifier = ClozeClassifier(TASK, still, MASKED)
@@ -190,6 +206,11 @@ def test_the_prompt_has_a_learning_rate_of_its_own(still):
 def test_a_learning_rate_of_its_own_is_refused_where_there_is_none_to_set_it_off_from(pattern, train, still):
     with pytest.raises(UserError, match="prompt_learning_rate is for train='all'"):
         _fit(ClozeClassifier(TASK, still, pattern, train=train), prompt_learning_rate=0.1)
+
+
+def test_unlabelled_texts_are_refused_where_only_a_prompt_learns(still):
+    with pytest.raises(UserError, match='teach a prompt nothing'):
+        ClozeClassifier(TASK, still, MASKED, train='prompt').fit(LABELLED, TEXTS, epochs=1)
 
 
 # --- the first rows -------------------------------------------------------------------------------------
@@ -231,9 +252,53 @@ def test_settings_that_cannot_be_are_refused(still):
             ('no .unused. token', TASK, 'P1', {'train': 'all', 'prompt_init': 'random'}),
             ("train='head'.*'all' or 'prompt'", TASK, MASKED, {'train': 'head'}),
             ("'gru'", TASK, MASKED, {'prompt_encoder': 'gru'}),
-            ('vocabulary has no .unused5000.', TASK, '[unused5000][MASK]{text}', {})]:
+            ('vocabulary has no .unused5000.', TASK, '[unused5000][MASK]{text}', {'train': 'all'}),
+            ('Not in the vocabulary.*.unused5000.', Task({'P1': MASKED}, {'正面': '[unused5000]', '负面': '不'}), None, {}),
+            ('seed is 0 or more', TASK, MASKED, {'seed': -1})]:
         with pytest.raises(UserError, match=message):
             ClozeClassifier(task, still, pattern, **dict({'train': 'prompt'}, **settings))
+
+
+@pytest.mark.parametrize('how', ['words', 'random'])
+def test_label_words_keep_their_own_rows_whatever_the_prompt_starts_from(how, still):
+    task = Task({'P1': '[MASK]满意。{text}'}, {'正面': '[unused21]', '负面': '[unused22]'})
+    rows = _rows(ClozeClassifier(task, still, MASKED, train='prompt', prompt_init=how))
+    table, ids = _table(still), numpy_bert.token_ids(still, ['[unused%d]' % i for i in (1, 2, 3, 4, 21, 22)])
+    np.testing.assert_array_equal(rows[4:], table[ids[4:]])
+    assert np.abs(rows[:4] - table[ids[:4]]).max(axis=1).min() > 0.05
+
+
+def test_building_and_loading_a_prompt_leave_the_random_numbers_of_others_alone(still, saved):
+    np.random.seed(5)
+    expected = np.random.rand()
+    np.random.seed(5)
+    ClozeClassifier(TASK, still, MASKED, train='prompt', prompt_init='random')
+    ClozeClassifier.load(saved[1])
+    assert np.random.rand() == expected
+
+
+# --- tokens beyond the vocabulary -----------------------------------------------------------------------
+
+MANY = '[unused1][unused500][MASK][unused600]{text}'
+
+
+def test_a_prompt_may_have_tokens_that_the_vocabulary_lacks(still, tmp_path):
+    classifier = ClozeClassifier(TASK, still, MANY, train='prompt', seed=1)
+    start, size = _rows(classifier), len(classifier.checkpoint.vocab)
+    assert classifier.embedding.trainable_token_ids[1:] == [size, size + 1] and size == len(_table(still))
+    np.testing.assert_array_equal(start[0], _table(still)[numpy_bert.token_ids(still, ['[unused1]'])[0]])
+    np.testing.assert_allclose(start[1:].std(), _table(still).std(), rtol=0.5)
+    _fit(classifier)
+    assert (np.abs(_rows(classifier) - start).max(axis=1) > 1e-3).all()
+    classifier.save(str(tmp_path / 'prompt'))
+    again = ClozeClassifier.load(str(tmp_path / 'prompt'))
+    np.testing.assert_allclose(again.predict_proba(TEXTS), classifier.predict_proba(TEXTS), atol=1e-6)
+
+
+def test_the_blank_is_judged_among_the_words_of_the_vocabulary_alone(still):
+    classifier = _random(ClozeClassifier(TASK, still, MANY, train='prompt'))
+    ids = np.array([[1, 2, 3]], 'int32')
+    assert classifier.model([ids, 0 * ids, ids[:, :1]]).shape[-1] == len(classifier.checkpoint.vocab)
 
 
 # --- the best rows, interrupted runs --------------------------------------------------------------------
@@ -300,6 +365,13 @@ def test_a_run_is_not_resumed_with_other_weights_to_train(changed, still, monkey
         run(resume=True, **changed)
 
 
+def test_what_resume_needs_is_the_prompt_and_not_the_model(still, monkeypatch, tmp_path):
+    monkeypatch.setattr(Trainer, '_train_epoch', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        _fit(ClozeClassifier(TASK, still, MASKED, train='prompt'), out=str(tmp_path))
+    assert 0 < sum(p.stat().st_size for p in (tmp_path / 'resume').iterdir()) < 20 * 1024
+
+
 def test_an_out_folder_that_holds_a_prompt_is_refused(still, saved):
     classifier, folder = saved
     with pytest.raises(UserError, match='already holds a model'):
@@ -347,6 +419,39 @@ def test_a_prompt_read_from_left_to_right_is_loaded_so_and_not_otherwise(still, 
     except UserError:
         return
     np.testing.assert_allclose(again.predict_proba(TEXTS), expected, atol=1e-6)
+
+
+def test_neither_kind_of_model_is_saved_over_the_other(still, saved, tmp_path):
+    _, folder = saved
+    whole, other = ClozeClassifier(TASK, still), str(tmp_path / 'whole')
+    with pytest.raises(UserError, match='another model .prompt.json'):
+        whole.save(folder)
+    whole.save(other)
+    with pytest.raises(UserError, match='another model .classifier.json'):
+        saved[0].save(other)
+
+
+def test_a_pattern_of_other_prompt_tokens_needs_another_classifier(still):
+    classifier = ClozeClassifier(TASK, still, MASKED, train='prompt')
+    classifier.pattern = prompt_pattern(4, 'after')  # the same tokens
+    for pattern in (prompt_pattern(3), '[unused4][unused3][MASK][unused2][unused1]{text}', 'P1'):
+        with pytest.raises(UserError, match='built for the prompt tokens .unused1.'):
+            classifier.pattern = pattern
+    plain = ClozeClassifier(TASK, still)
+    plain.pattern = '{text}[MASK]满意'
+    with pytest.raises(UserError, match='without .unused. tokens'):
+        plain.pattern = MASKED
+
+
+def test_rows_of_other_tokens_than_the_patterns_are_refused(saved):
+    path = os.path.join(saved[1], 'prompt.json')
+    with open(path, encoding='utf-8') as reader:
+        fields = json.load(reader)
+    fields['pattern'] = '[unused4][unused3][MASK][unused2][unused1]{text}'
+    with open(path, 'w', encoding='utf-8') as writer:
+        json.dump(fields, writer)
+    with pytest.raises(UserError, match='damaged'):
+        ClozeClassifier.load(saved[1])
 
 
 def test_a_prompt_is_refused_by_another_checkpoint_with_both_fingerprints(saved, make_checkpoint, tmp_path):

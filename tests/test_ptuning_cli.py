@@ -158,7 +158,9 @@ def test_prompt_tokens_may_also_start_a_training_of_all_weights(run, asked, stil
     (('--train', 'prompt', '--pattern', 'P1', '--prompt-where', 'after'), 'leave one out'),
     (('--train', 'prompt', '--pattern', 'P1'), 'no [unused] token'),
     (('--train', 'prompt', '--prompt-tokens', '0'), '1 token or more'),
-    (('--train', 'prompt', '--prompt-tokens', '100'), 'vocabulary has no [unused'),
+    (('--train', 'prompt', '--prompt-tokens', '100'), 'no room for a text'),
+    (('--pattern', '[unused500][MASK]{text}'), 'vocabulary has no [unused500]'),
+    (('--train', 'prompt', '--seed', '-1'), 'seed is 0 or more'),
     (('--causal',), 'left to right'),
 ])
 def test_options_that_do_not_go_together_are_refused(more, message, fails, still, reviews, tmp_path):

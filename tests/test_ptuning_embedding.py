@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -162,19 +165,21 @@ def test_with_a_trainable_table_the_gradients_are_those_of_a_plain_embedding(rng
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(layer(tf.tanh(layer(TEXTS)), mode='dense') ** 2)
         return [tf.convert_to_tensor(g).numpy() for g in tape.gradient(loss, variables)]
-    (expected,), (others, prompt) = gradients(plain, [plain.embeddings]), gradients(ours, [ours.embeddings, ours.prompt])
+    (expected,), (others, prompt) = gradients(plain, [plain.embeddings]), gradients(ours, ours.trainable_weights)
     np.testing.assert_allclose(_merged(others, prompt), expected, rtol=1e-4, atol=1e-4)
     assert not others[IDS].any()
 
 
-@pytest.mark.parametrize('encoder,names', [(None, ['prompt:0']), ('mlp', ['encoder_input:0'] + ['kernel:0', 'bias:0'] * 2)])
+@pytest.mark.parametrize('encoder,names', [(None, ['prompt:0']),
+                                           ('mlp', ['encoder_input:0'] + ['kernel:0', 'bias:0'] * 2)])
 def test_with_a_trainable_table_the_prompt_still_has_weights_of_its_own(encoder, names, rng):
     layer, table, _ = _layer(rng, encoder=encoder, trainable_table=True)
     assert sorted(_names(layer.prompt_weights)) == sorted(names)
     assert sorted(_names(layer.trainable_weights)) == sorted(names + ['embeddings:0'])
     expected = layer(TEXTS).numpy()
     layer.absorb_encoder()
-    assert _names(layer.trainable_weights) == ['embeddings:0', 'prompt:0'] and _names(layer.prompt_weights) == ['prompt:0']
+    assert _names(layer.trainable_weights) == ['embeddings:0', 'prompt:0']
+    assert _names(layer.prompt_weights) == ['prompt:0']
     np.testing.assert_allclose(layer(TEXTS), expected, atol=1e-6)
     layer.prompt_to_table()
     np.testing.assert_array_equal(layer.embeddings, _merged(table, layer.prompt.numpy()))
@@ -244,7 +249,7 @@ def test_config_and_serialization_bring_the_layer_back_without_custom_objects(en
 
 
 @pytest.mark.parametrize('encoder,ending', [(None, 'keras'), (None, 'h5'), ('mlp', 'keras'), ('mlp', 'h5'),
-                                            ('lstm', 'keras')])
+                                            ('lstm', 'keras'), ('lstm', 'h5')])
 def test_a_saved_model_loads_with_equal_logits(encoder, ending, rng, tmp_path):
     layer, table, _ = _layer(rng, encoder=encoder)
     model = _model(layer)
@@ -257,6 +262,32 @@ def test_a_saved_model_loads_with_equal_logits(encoder, ending, rng, tmp_path):
     loaded = [layer for layer in again.layers if isinstance(layer, PtuningEmbedding)]
     assert len(loaded) == 1
     np.testing.assert_array_equal(loaded[0].embeddings, table)
+
+
+LOADING = """
+from pet_keras import PtuningEmbedding
+from tensorflow import keras
+import numpy as np
+print(keras.models.load_model(%r)(np.array(%r, 'int32')).numpy().sum())
+"""
+
+
+def test_a_saved_model_loads_in_a_new_process(rng, tmp_path):
+    model, path = _model(_layer(rng)[0]), str(tmp_path / 'model.keras')
+    model.save(path)
+    done = subprocess.run([sys.executable, '-c', LOADING % (path, TEXTS.tolist())], capture_output=True, encoding='utf-8')
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(model(TEXTS).numpy().sum(), abs=1e-3)
+
+
+def test_a_regularizer_and_a_constraint_are_those_of_the_rows(rng):
+    layer, table, rows = _layer(rng, embeddings_regularizer='l2', embeddings_constraint='non_neg')
+    assert float(sum(layer.losses)) == pytest.approx(0.01 * (rows ** 2).sum(), rel=1e-5)
+    model = _model(layer)
+    model.compile(keras.optimizers.Adam(0.05), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.train_on_batch(TEXTS, TARGETS)
+    assert layer.prompt.numpy().min() >= 0
+    np.testing.assert_array_equal(layer.embeddings, table)
 
 
 # --- ids, masks, errors ---------------------------------------------------------------------------------

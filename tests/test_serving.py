@@ -25,6 +25,7 @@ TASKS = {
     'two tokens': (_task('two tokens', {'股票': '股票', '体育': '体育', '财经': '财经'}), 3, 16),
     'lengths': (_task('lengths', {'好': ['好', '不错'], '坏': ['糟糕', '很不好']}), 5, 128),
     'own words': (_task('own words', {'正面': '[unused3]', '负面': ['[unused21]', '差']}), 4, 128),
+    'beyond': (_task('beyond', {'正面': '很', '负面': '不'}), 4, 128),
     'pair': (_task('pair', {'同': '同', '异': '异'}, is_pair=True), 2, 24),
 }
 
@@ -50,6 +51,8 @@ def _prompt(checkpoint, name, folder, seed):
     """A classifier with random rows, saved into `folder`."""
     task, n, maxlen = TASKS[name]
     pattern = prompt_pattern(n, 'both', causal=True, is_pair=task.is_pair)
+    if name == 'beyond':  # a token that the vocabulary lacks
+        pattern = pattern.replace('[unused1]', '[unused500]')
     classifier = ClozeClassifier(task, checkpoint, pattern, maxlen, train='prompt')
     classifier.embedding.set_prompt(np.random.default_rng(seed).normal(0, 0.5, classifier.embedding.prompt.shape))
     classifier.save(str(folder))
@@ -111,6 +114,15 @@ def test_predict_names_the_likeliest_label_of_each_texts_own_task(served):
     expected = [TASKS[item[0]][0].labels[_alone(classifiers, item).argmax()] for item in items]
     assert server.predict(items) == expected and len(set(expected)) > 4
     assert server.predict([]) == []
+    assert server.predict(item for item in items) == expected
+
+
+def test_what_is_no_dict_of_folders_or_no_text_is_refused(served):
+    server, _, folders = served('bert')
+    with pytest.raises(UserError, match='dict of name: folder'):
+        PromptServer(list(folders.values()))
+    with pytest.raises(UserError, match='no text'):
+        server.predict([('one token',)])
 
 
 # --- which checkpoint -----------------------------------------------------------------------------------
@@ -134,6 +146,12 @@ def test_a_prompt_of_another_checkpoint_is_refused(served, make_checkpoint, tmp_
             PromptServer(given, checkpoint)
         assert other.fingerprint in str(e.value)
         assert classifiers['one token'].checkpoint.fingerprint in str(e.value)
+
+
+def test_a_gpt_is_one_model_whether_or_not_it_is_said_to_be_causal(served, checkpoints):
+    _, classifiers, folders = served('gpt')
+    said = ClozeClassifier.load(folders['lengths'], Checkpoint(checkpoints['gpt'], application='lm'))
+    np.testing.assert_allclose(said.predict_proba(TEXTS), classifiers['lengths'].predict_proba(TEXTS), atol=1e-6)
 
 
 def test_prompts_of_one_checkpoint_read_in_two_ways_are_not_mixed_up(served, checkpoints, tmp_path):
