@@ -15,7 +15,8 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument('--data', help="folder of FewCLUE's tnews")
 parser.add_argument('--checkpoint', default='bert-mini-zh')
 parser.add_argument('--own-words', action='store_true', help='say the labels by [unused21], [unused22], …')
-parser.add_argument('--epochs', type=int, default=12)
+parser.add_argument('--out', default='news_prompt', help='folder for the prompt (default news_prompt)')
+parser.add_argument('--epochs', type=int, default=24)
 parser.add_argument('--seed', type=int, default=0)
 args = parser.parse_args()
 
@@ -32,6 +33,7 @@ train, dev, test = [read_examples(os.path.join(args.data, name) if args.data els
 classifier = ClozeClassifier(task, args.checkpoint, prompt_pattern(8), train='prompt', prompt_init='words',
                              seed=args.seed)
 classifier.fit(train, dev=dev, epochs=args.epochs, batch_size=8, seed=args.seed, verbose=1)
-classifier.save('news_prompt')
-print('the prompt is in news_prompt/: %d bytes of rows' % os.path.getsize('news_prompt/prompt.safetensors'))
+classifier.save(args.out)
+print('the prompt is in %s: %d bytes of rows' % (
+    args.out, os.path.getsize(os.path.join(args.out, 'prompt.safetensors'))))
 print('accuracy on %d test texts: %.2f' % (len(test), classifier.evaluate(test)['accuracy']))

@@ -22,7 +22,6 @@ model = keras.Model(token_ids, logits)
 print('trainable:', [(w.name, tuple(w.shape)) for w in model.trainable_weights])
 
 # Texts of random tokens; the label says whether most of them are above 50
-
 rng = np.random.default_rng(0)
 texts = rng.integers(4, vocab_size, (512, 5))
 labels = ((texts > 50).mean(axis=1) > 0.5).astype(int)

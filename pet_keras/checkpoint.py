@@ -66,6 +66,9 @@ class Checkpoint(object):
         self._shapes = None
 
     def _find(self, what, patterns):
+        if os.path.isfile(os.path.join(self.folder, 'prompt.json')):
+            raise UserError('%s is a prompt, not a checkpoint: open it with --model, or ClozeClassifier.load.' %
+                            self.folder)
         for pattern in patterns:
             found = sorted(glob.glob(os.path.join(glob.escape(self.folder), pattern)))
             if len(found) == 1:

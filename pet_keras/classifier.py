@@ -65,8 +65,8 @@ class ClozeClassifier(TextClassifier):
             if prompt_encoder:
                 set_seed(seed)
         elif self.train_settings != ['all', None, 'unused']:
-            raise UserError("Pattern %r has no [unused] token for train='prompt', prompt_encoder or prompt_init." %
-                            self.pattern.string)
+            raise UserError("Pattern %r has no [unused] token, which train='prompt', prompt_encoder and prompt_init are "
+                            "about. prompt_pattern(8), or --prompt-tokens 8, is a pattern of them." % pattern.string)
         self.transformer = build(self.checkpoint, return_keras_model=False, prompt=prompt)
         self.model = self.transformer.model
         if self.prompt_tokens:

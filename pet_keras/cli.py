@@ -59,19 +59,19 @@ def _parser():
     train.add_argument('--batch-size', type=int, default=16, help='texts a step (default 16)')
     train.add_argument('--learning-rate', type=float, help="Adam's; default 2e-5 for a base model (768 wide), 1.8e-4 "
                        'for the shipped one; with --train prompt 0.01, through an encoder 0.001')
-    train.add_argument('--prompt-learning-rate', type=float, help="of the pattern's [unused] tokens, where all other "
-                       'weights train as well (default: as theirs)')
+    train.add_argument('--prompt-learning-rate', type=float, help="of the pattern's [unused] tokens, or their encoder, "
+                       'where all other weights train as well (default: as theirs)')
     train.add_argument('--mask-rate', type=float, default=0.15, help='share of text tokens masked (default 0.15)')
     train.add_argument('--whole-words', action='store_true', help='mask whole words (jieba), not single characters')
     train.add_argument('--patience', type=int, help='stop after so many epochs without a better dev result')
     train.add_argument('--train', choices=['all', 'prompt'], default='all', help="which weights train: all, or the "
                        "rows of the pattern's [unused] tokens alone (P-tuning)")
-    train.add_argument('--prompt-tokens', type=int, metavar='N', help='a pattern of N [unused] tokens '
-                       '(default 8 with --train prompt and no --pattern)')
+    train.add_argument('--prompt-tokens', type=int, metavar='N', help='a pattern of N [unused] tokens (default 8 with '
+                       "--train prompt or another --prompt option, unless --pattern or the task's first pattern has some)")
     train.add_argument('--prompt-where', choices=['before', 'after', 'both'], help='where they stand: before the '
                        'text (default; after it for a causal model), after it, or half and half')
     train.add_argument('--prompt-encoder', choices=['lstm', 'mlp'], help='reparameterise the rows while they train')
-    train.add_argument('--prompt-init', choices=['unused', 'random', 'words'], default='unused', help="the rows' "
+    train.add_argument('--prompt-init', choices=['unused', 'random', 'words'], help="the rows' "
                        "start: the tokens' own rows (default), random, or the words of the task's first pattern")
     train.add_argument('--seed', type=int, default=0, help='the same seed gives the same model (default 0)')
     _model_options(train)
@@ -129,15 +129,21 @@ def _prompt_options(args, checkpoint):
     """Reads --prompt-*; puts the pattern that they ask for into args.pattern."""
     if args.command != 'train':
         return {}
-    from pet_keras.prompts import prompt_pattern
+    from pet_keras.prompts import prompt_pattern, unused_tokens
     from pet_keras.task import Task
-    if args.prompt_tokens is not None or args.prompt_where or (args.train == 'prompt' and not args.pattern):
-        if args.pattern:
-            raise UserError('--pattern and --prompt-tokens both give a pattern: leave one out.')
+    task, given = Task.load(args.task), args.prompt_tokens is not None or args.prompt_where
+    if args.pattern and given:
+        raise UserError('--pattern and --prompt-tokens both give a pattern: leave one out.')
+    wanted = args.train == 'prompt' or args.prompt_encoder or args.prompt_init or args.prompt_learning_rate
+    if given or (wanted and not args.pattern and not unused_tokens(task.pattern().string)):
         where = args.prompt_where or ('after' if checkpoint.is_causal else 'before')
         args.pattern = prompt_pattern(8 if args.prompt_tokens is None else args.prompt_tokens, where,
-                                      checkpoint.is_causal, Task.load(args.task).is_pair)
-    return {'train': args.train, 'prompt_encoder': args.prompt_encoder, 'prompt_init': args.prompt_init,
+                                      checkpoint.is_causal, task.is_pair)
+        words = ''.join(word for words in task.verbalizer.words.values() for word in words)
+        if set(unused_tokens(words)) & set(unused_tokens(args.pattern)):
+            raise UserError('The label words of task %s are [unused] tokens that the prompt would take too: give a '
+                            '--pattern of other ones.' % task.name)
+    return {'train': args.train, 'prompt_encoder': args.prompt_encoder, 'prompt_init': args.prompt_init or 'unused',
             'seed': args.seed}
 
 
@@ -194,6 +200,8 @@ def train(args):
     if not args.labelled and not args.unlabelled:
         raise UserError('Nothing to learn from: give --labelled, --unlabelled, or both.')
     classifier = _classifier(args)
+    print('pattern %s; %s' % (classifier.pattern.string, '%d rows train' % len(classifier.prompt_tokens)
+                              if args.train == 'prompt' else 'all weights train'))
     read = lambda path, labelled=True: path and read_examples(path, classifier.task, labelled)  # noqa: E731
     classifier.fit(read(args.labelled), read(args.unlabelled, False), read(args.dev), epochs=args.epochs,
                    batch_size=args.batch_size, learning_rate=args.learning_rate,

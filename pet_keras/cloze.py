@@ -34,7 +34,7 @@ class Cloze(object):
         kinds = [kind for kind, _ in pattern.pieces]
         if causal and 'hole' in kinds[kinds.index('mask'):]:
             raise UserError('Pattern %r: a causal language model reads from left to right, so the text must come '
-                            'before [MASK].' % pattern.string)
+                            'before [MASK]: {text}总之[MASK], or prompt_pattern(8, causal=True).' % pattern.string)
         self.columns = sorted({token for _, ids in words for token in ids})  # the token ids whose logits are wanted
         self._fillers = {}  # what stands in the blank → the words that it asks about
         for k, (_, ids) in enumerate(words):

@@ -7,6 +7,12 @@ from pet_keras.errors import UserError
 _PIECE = re.compile(r'\{(\w*)\}|(\[(?:MASK|SEP|PAD|CLS|UNK|unused\d+)\])')
 _HOLES = ('text', 'text_a', 'text_b')
 
+
+def shorten(string):
+    """A pattern as an error message quotes it."""
+    return string if len(string) <= 90 else string[:50] + '…' + string[-30:]
+
+
 def tokenize(tokenizer, text):
     """Tokens of a text without `[CLS]` and `[SEP]`."""
     return tokenizer.tokenize(text)[1:-1]
@@ -106,7 +112,7 @@ class Pattern(object):
         room = maxlen - 2 - sum(len(ids) for kind, ids in fixed if kind != 'hole')
         if room < len(texts):
             raise UserError('Pattern %r takes %d tokens and leaves no room for a text within maxlen=%d.' % (
-                self.string, maxlen - room, maxlen))
+                shorten(self.string), maxlen - room, maxlen))
         truncate_sequences(room, -1, *texts.values())
         token_ids, segment_ids, mask_positions, text_positions = [tokenizer._token_start_id], [0], [], []
         segment = 0
@@ -133,7 +139,7 @@ class Pattern(object):
                 value = tokenizer.tokens_to_ids(tokens)
             elif kind == 'token':
                 if value not in tokenizer._token_dict:
-                    raise UserError('Pattern %r: the vocabulary has no %s.' % (self.string, value))
+                    raise UserError('Pattern %r: the vocabulary has no %s.' % (shorten(self.string), value))
                 value = [tokenizer._token_dict[value]]
             elif kind == 'mask':
                 value = [tokenizer._token_mask_id] * word_length

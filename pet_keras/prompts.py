@@ -26,8 +26,10 @@ def prompt_pattern(n, where='before', causal=False, is_pair=False):
     >>> prompt_pattern(4, 'both', causal=True)
     '[unused1][unused2]{text}[unused3][unused4][MASK]'
     """
-    if n < 1 or where not in WHERE:
-        raise UserError('A prompt has 1 token or more, and where is one of %s.' % ', '.join(WHERE))
+    if n < 1:
+        raise UserError('A prompt has 1 token or more, not %d.' % n)
+    if where not in WHERE:
+        raise UserError('where=%r: choose one of %s.' % (where, ', '.join(WHERE)))
     tokens = ['[unused%d]' % i for i in range(1, n + 1)]
     first, second = ''.join(tokens[:(n + 1) // 2]), ''.join(tokens[(n + 1) // 2:])
     text = '{text_a}[SEP]{text_b}' if is_pair else '{text}'
@@ -39,10 +41,14 @@ def prompt_pattern(n, where='before', causal=False, is_pair=False):
     return prompt + text if where == 'before' else text + prompt
 
 
+def unused_tokens(string):
+    """The `[unused]` tokens of a string, each once, in order."""
+    return list(dict.fromkeys(_UNUSED.findall(string)))
+
+
 def prompt_tokens(pattern, verbalizer):
     """The `[unused]` tokens of a pattern and of its label words, each once, in order."""
-    words = [word for words in verbalizer.words.values() for word in words]
-    return list(dict.fromkeys(_UNUSED.findall(pattern.string + ''.join(words))))
+    return unused_tokens(pattern.string + ''.join(word for words in verbalizer.words.values() for word in words))
 
 
 def add_tokens(tokenizer, tokens):
@@ -60,11 +66,11 @@ def initial_rows(classifier, how, seed):
     """
     rows, table = classifier.embedding.prompt.numpy(), classifier.embedding.embeddings.numpy()
     random = np.random.default_rng(seed).normal(0, table.std(), rows.shape).astype('float32')
-    n = len(set(_UNUSED.findall(classifier.pattern.string)))  # they come first
+    n = len(unused_tokens(classifier.pattern.string))  # they come first
     if how == 'random':
         return np.concatenate([random[:n], rows[n:]])
     if how == 'words':
-        natural = [p for p in classifier.task.patterns.values() if not _UNUSED.search(p.string)]
+        natural = [p for p in classifier.task.patterns.values() if not unused_tokens(p.string)]
         words = ''.join(value for kind, value in (natural[0].pieces if natural else []) if kind == 'text')
         ids = classifier.tokenizer.tokens_to_ids(classifier.tokenizer.tokenize(words)[1:-1])
         if not ids:
@@ -105,6 +111,9 @@ def read_prompt(folder, checkpoint=None):
     """`(fields, rows, Checkpoint)` of a prompt folder; UserError where the checkpoint is another one."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
+    if not os.path.isfile(os.path.join(folder, 'prompt.json')):
+        raise UserError('%s is not a prompt that pet_keras saved: it holds no prompt.json%s.' % (
+            folder, ', but a whole model' if os.path.isfile(os.path.join(folder, 'classifier.json')) else ''))
     try:
         with open(os.path.join(folder, 'prompt.json'), encoding='utf-8') as reader:
             fields = json.load(reader)
@@ -117,8 +126,10 @@ def read_prompt(folder, checkpoint=None):
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(where if checkpoint is None else checkpoint, application=application)
     if checkpoint.is_causal != (application == 'lm'):
-        raise UserError('The prompt in %s was trained on a model read as %r, and this one is read as %r.' % (
-            folder, application, 'lm' if checkpoint.is_causal else 'mlm'))
+        causal, masked = 'causal (left-to-right)', 'masked'
+        raise UserError('The prompt in %s was trained on a %s model, and %s is read as a %s one.' % (
+            (folder, masked, checkpoint.folder, causal) if checkpoint.is_causal else
+            (folder, causal, checkpoint.folder, masked)))
     if checkpoint.fingerprint != fields['fingerprint']:
         raise UserError('The prompt in %s was trained on another checkpoint (%s, fingerprint %s) and means nothing to '
                         '%s (fingerprint %s).' % (folder, fields['checkpoint'], fields['fingerprint'],

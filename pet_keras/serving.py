@@ -82,7 +82,10 @@ class PromptServer(object):
     def predict_log_proba(self, items, batch_size=64):
         """One float64 array of label log-probabilities for each `(name, text)` or `(name, text, text)`."""
         items, questions, rows, tasks = list(items), [], [], []
-        for row, (name, *texts) in enumerate(items):
+        for row, item in enumerate(items):
+            if isinstance(item, str):
+                raise UserError('An item is (name of the prompt, text), not a text alone.')
+            name, *texts = item
             if name not in self.names:
                 raise UserError('No prompt %r; there are %s.' % (name, ', '.join(self.names)))
             k = self.names.index(name)

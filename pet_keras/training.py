@@ -71,7 +71,8 @@ class Trainer(object):
         if not all(rate is None or rate > 0 for rate in (learning_rate, prompt_learning_rate)):
             raise UserError('learning_rate and prompt_learning_rate must be above 0.')
         if prompt_learning_rate and (classifier.train == 'prompt' or not classifier.prompt_tokens):
-            raise UserError("prompt_learning_rate is for train='all' and a pattern with [unused] tokens.")
+            raise UserError("prompt_learning_rate is for train='all' and a pattern with [unused] tokens; with "
+                            "train='prompt' learning_rate is the prompt's.")
         if resume and not out:
             raise UserError('resume needs the out folder of the run to go on with.')
         self.classifier, self.out, self.resume, self.verbose = classifier, out, resume, verbose

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +56,7 @@ def asked(monkeypatch):
 
     def record(self, task, checkpoint, pattern=None, maxlen=128, **settings):
         self.task = Task.load(task)
+        self.cloze, self.prompt_tokens = SimpleNamespace(pattern=self.task.pattern(pattern)), []
         calls.append(dict(settings, pattern=self.task.pattern(pattern).string, causal=checkpoint.is_causal))
     monkeypatch.setattr(ClozeClassifier, '__init__', record)
     monkeypatch.setattr(ClozeClassifier, 'fit', lambda self, *data, **settings: self)
@@ -144,15 +146,35 @@ def test_a_task_of_pairs_gets_a_pattern_of_pairs(run, asked, still, tmp_path):
     assert asked[0]['pattern'] == '[unused1][MASK][unused2]{text_a}[SEP]{text_b}'
 
 
+@pytest.mark.parametrize('more', [('--prompt-encoder', 'lstm'), ('--prompt-init', 'words'), ('--train', 'prompt'),
+                                  ('--prompt-where', 'before'), ('--prompt-learning-rate', '0.1')])
+def test_an_option_of_prompts_alone_means_eight_tokens(more, run, asked, still, reviews, tmp_path):
+    assert run(*_train(still, reviews, tmp_path, *more))[0] == 0
+    assert asked[0]['pattern'].count('[unused') == 8
+
+
+def test_a_tasks_own_prompt_pattern_is_taken_and_label_words_are_not_mixed_up_with_a_prompt(
+        run, asked, fails, still, reviews, tmp_path):
+    path = str(tmp_path / 'own.json')
+    with open(path, 'w', encoding='utf-8') as writer:
+        json.dump({'patterns': {'P1': '[unused1][unused2][MASK]{text}'},
+                   'labels': {'正面': '[unused21]', '负面': '[unused3]'}}, writer)
+    command = _train(still, reviews, tmp_path / 'out', '--train', 'prompt')
+    command[command.index('sentiment')] = path
+    assert run(*command)[0] == 0 and asked[0]['pattern'] == '[unused1][unused2][MASK]{text}'
+    assert 'label words' in fails(*command, '--prompt-tokens', '4')
+    assert run(*command, '--prompt-tokens', '2')[0] == 0
+
+
 def test_prompt_tokens_may_also_start_a_training_of_all_weights(run, asked, still, reviews, tmp_path):
     assert run(*_train(still, reviews, tmp_path, '--prompt-tokens', '2'))[0] == 0
     assert asked[0]['train'] == 'all' and asked[0]['pattern'] == '[unused1][MASK][unused2]{text}'
 
 
 @pytest.mark.parametrize('more,message', [
-    (('--prompt-encoder', 'lstm'), 'no [unused] token'),
-    (('--prompt-init', 'random'), 'no [unused] token'),
-    (('--prompt-learning-rate', '0.1'), 'a pattern with [unused] tokens'),
+    (('--pattern', 'P1', '--prompt-encoder', 'lstm'), 'no [unused] token'),
+    (('--pattern', 'P1', '--prompt-init', 'random'), '--prompt-tokens 8'),
+    (('--train', 'prompt', '--prompt-learning-rate', '0.1'), "learning_rate is the prompt's"),
     (('--prompt-tokens', '2', '--prompt-learning-rate', '0'), 'above 0'),
     (('--train', 'prompt', '--pattern', 'P1', '--prompt-tokens', '4'), 'leave one out'),
     (('--train', 'prompt', '--pattern', 'P1', '--prompt-where', 'after'), 'leave one out'),

@@ -290,6 +290,26 @@ def test_a_regularizer_and_a_constraint_are_those_of_the_rows(rng):
     np.testing.assert_array_equal(layer.embeddings, table)
 
 
+@pytest.mark.parametrize('ending', ['keras', 'h5'])
+def test_a_model_is_saved_after_its_encoder_is_gone(ending, rng, tmp_path):
+    layer, _, _ = _layer(rng, encoder='lstm')
+    model = _model(layer)
+    layer.absorb_encoder()
+    expected, path = model(TEXTS).numpy(), str(tmp_path / ('model.' + ending))
+    assert sorted(_names(layer.weights)) == ['embeddings:0', 'prompt:0']
+    model.save(path)
+    again = keras.models.load_model(path)
+    np.testing.assert_array_equal(again(TEXTS), expected)
+    assert _names(again.trainable_weights) == ['prompt:0']
+
+
+def test_a_table_of_ones_own_goes_in_as_the_initializer(rng):
+    table = rng.normal(size=(SIZE, WIDTH)).astype('float32')
+    layer = PtuningEmbedding(SIZE, WIDTH, IDS, embeddings_initializer=keras.initializers.Constant(table))
+    np.testing.assert_array_equal(layer(TEXTS), table[TEXTS])
+    np.testing.assert_array_equal(layer.prompt, table[IDS])
+
+
 # --- ids, masks, errors ---------------------------------------------------------------------------------
 
 def test_ids_beyond_the_table_can_be_looked_up_and_have_no_logit(rng):
