@@ -12,7 +12,7 @@ from tensorflow import keras
 vocab_size, label_ids = 100, [1, 2]
 
 # The mean of the text's vectors, compared with the rows of two label tokens by the tied output head
-embedding = PtuningEmbedding(vocab_size, 16, trainable_token_ids=label_ids, name='tokens',
+embedding = PtuningEmbedding(vocab_size, 64, trainable_token_ids=label_ids, name='tokens',
                             embeddings_initializer=keras.initializers.RandomUniform(-0.05, 0.05, seed=0))
 token_ids = keras.Input((None,), dtype='int32')
 x = keras.layers.Lambda(lambda z: keras.backend.mean(z, axis=1, keepdims=True))(embedding(token_ids))
