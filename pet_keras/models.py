@@ -18,7 +18,6 @@ class AtPositions(object):
     scripts; over `[batch, n, vocab_size]` it is next to nothing.
     """
     prompt = None  # the arguments of PtuningEmbedding, where there is a prompt
-    zero_is_padding = True
 
     def get_inputs(self):
         inputs = super(AtPositions, self).get_inputs()
@@ -31,10 +30,10 @@ class AtPositions(object):
         return super(AtPositions, self).apply_embeddings(inputs[0] if self.one_input else inputs)
 
     def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
-        if layer is Embedding and kwargs.get('name') == 'Embedding-Token':
-            layer = PtuningEmbedding if self.prompt else Embedding
+        if self.prompt and layer is Embedding and kwargs.get('name') == 'Embedding-Token':
+            layer = PtuningEmbedding
             if 'input_dim' in kwargs:
-                kwargs.update(self.prompt or {}, mask_zero=self.zero_is_padding)
+                kwargs.update(self.prompt)
         if (arguments or {}).get('mode') == 'dense':
             self.features = inputs  # what the vocabulary product is taken of
         return super(AtPositions, self).apply(inputs, layer, arguments, **kwargs)
@@ -122,10 +121,9 @@ def _build(checkpoint, bases, return_keras_model, prompt, **kwargs):
     with warnings.catch_warnings():  # bert4keras shares one unseeded initializer; every weight is then loaded
         warnings.filterwarnings('ignore', message='The initializer TruncatedNormal is unseeded')
         try:
-            # Where 0 is no [PAD], the model is causal and never looks at the padding, which comes last
-            model = type('ClozeModel', bases, {'prompt': prompt, 'zero_is_padding': checkpoint.vocab['[PAD]'] == 0})
-            transformer = build_transformer_model(checkpoint.config_path, model=model, return_keras_model=False,
-                                                  **kwargs)
+            transformer = build_transformer_model(
+                checkpoint.config_path, model=type('ClozeModel', bases, {'prompt': prompt}),
+                return_keras_model=False, **kwargs)
         except UserError:
             raise
         except (TypeError, ValueError) as e:

@@ -288,11 +288,20 @@ def test_a_prompt_may_have_tokens_that_the_vocabulary_lacks(still, tmp_path):
     assert classifier.embedding.trainable_token_ids[1:] == [size, size + 1] and size == len(_table(still))
     np.testing.assert_array_equal(start[0], _table(still)[numpy_bert.token_ids(still, ['[unused1]'])[0]])
     np.testing.assert_allclose(start[1:].std(), _table(still).std(), rtol=0.5)
+    assert np.abs(start[1] - start[2]).max() > 0.1 and np.abs(start[1:] - _table(still)[-1]).max(axis=1).min() > 0.1
     _fit(classifier)
     assert (np.abs(_rows(classifier) - start).max(axis=1) > 1e-3).all()
     classifier.save(str(tmp_path / 'prompt'))
     again = ClozeClassifier.load(str(tmp_path / 'prompt'))
     np.testing.assert_allclose(again.predict_proba(TEXTS), classifier.predict_proba(TEXTS), atol=1e-6)
+
+
+def test_random_masks_put_no_token_in_that_the_model_does_not_know(still):
+    many = ''.join('[unused%d]' % i for i in range(500, 540))
+    classifier, rng = ClozeClassifier(TASK, still, many + '[MASK]{text}', train='prompt'), np.random.default_rng(0)
+    text = classifier.tokenize(Example('房间很干净早餐也好'))
+    shown = np.array([classifier.lesson(text, 0, rng, 0.9).token_ids[42:] for _ in range(600)])
+    assert shown.max() < len(classifier.checkpoint.vocab) and len(np.unique(shown)) > 200
 
 
 def test_the_blank_is_judged_among_the_words_of_the_vocabulary_alone(still):

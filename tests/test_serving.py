@@ -25,7 +25,7 @@ TASKS = {
     'two tokens': (_task('two tokens', {'股票': '股票', '体育': '体育', '财经': '财经'}), 3, 16),
     'lengths': (_task('lengths', {'好': ['好', '不错'], '坏': ['糟糕', '很不好']}), 5, 128),
     'own words': (_task('own words', {'正面': '[unused3]', '负面': ['[unused21]', '差']}), 4, 128),
-    'beyond': (_task('beyond', {'正面': '很', '负面': '不'}), 4, 128),
+    'beyond': (_task('beyond', {'好': ['好', '不错'], '坏': '糟糕'}), 4, 128),
     'pair': (_task('pair', {'同': '同', '异': '异'}, is_pair=True), 2, 24),
 }
 
