@@ -139,6 +139,21 @@ def test_the_layer_learns_in_a_model_of_ones_own(example):
     assert 'the table is as it was: True' in printed and 'loaded and equal: True' in printed
 
 
+def test_the_benchmark_of_the_layer_prints_its_table(example):
+    printed = example(os.path.join('..', 'benchmarks', 'ptuning_embedding.py'), '--vocab-size', '50', '--width', '8',
+                      '--positions', '8', '--rounds', '1')
+    assert [row for row in re.findall(r"^\| (.+?) \| \d+ \| \d+\.\d\d \| (\d+\.\d\d) \|$", printed, re.M)] == [
+        ("the author's", '0.00'), ('plain, all rows', '0.00'), ('PtuningEmbedding', '0.00')]
+
+
+def test_the_tables_are_made_again_from_their_records(example, tmp_path):
+    path = tmp_path / 'records.jsonl'
+    path.write_text(''.join(json.dumps({'setting': 'PET, BERT, P2', 'seed': seed, 'dev': 70 + seed, 'published': 60.,
+                                        'unshared': 50., 'steps': 21 * seed}) + '\n' for seed in (1, 2, 3)))
+    printed = example(os.path.join('..', 'benchmarks', 'ptuning.py'), '--records', str(path), '--table-only')
+    assert printed.splitlines()[2:] == ['| PET, BERT, P2 | 3 | 72.0 ± 1.0 | 60.0 ± 0.0 | 50.0 ± 0.0 | 42 |']
+
+
 # --- the demo -------------------------------------------------------------------------------------------
 
 def test_demo_prints_a_row_of_each_regime_with_its_data(tiny, monkeypatch, capsys):
