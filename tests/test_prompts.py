@@ -81,9 +81,10 @@ def test_patterns_of_one_token_and_of_many():
     assert prompt_pattern(12, 'after').count('[unused') == 12 and '[unused6][MASK][unused7]' in prompt_pattern(12)
 
 
-@pytest.mark.parametrize('n,where', [(0, 'before'), (-1, 'after'), (4, 'middle')])
-def test_a_pattern_that_cannot_be_is_refused(n, where):
-    with pytest.raises(UserError, match='1 token or more.*before, after, both'):
+@pytest.mark.parametrize('n,where,message', [(0, 'before', '1 token or more, not 0'), (-1, 'after', 'not -1'),
+                                             (4, 'middle', "'middle': choose one of before, after, both")])
+def test_a_pattern_that_cannot_be_is_refused(n, where, message):
+    with pytest.raises(UserError, match=message):
         prompt_pattern(n, where)
 
 
