@@ -45,6 +45,9 @@ class Checkpoint(object):
         self.folder = self.name if os.path.isdir(self.name) else shipped_checkpoints().get(self.name)
         if self.folder is None:
             raise UserError('No checkpoint %r: it is neither a folder nor a shipped model. %s' % (self.name, _GET_ONE))
+        if os.path.isfile(os.path.join(self.folder, 'prompt.json')):
+            raise UserError('%s is a prompt, not a checkpoint: open it with --model, or ClozeClassifier.load.' %
+                            self.folder)
         self.config_path = self._find('config', ['bert_config.json', '*config*.json'])
         self.vocab_path = self._find('vocabulary', ['vocab.txt', '*vocab*.txt'])
         self.weights_path = self._find('weights', ['bert_model.ckpt.index', '*ckpt*.index'])[:-len('.index')]
@@ -66,9 +69,6 @@ class Checkpoint(object):
         self._shapes = None
 
     def _find(self, what, patterns):
-        if os.path.isfile(os.path.join(self.folder, 'prompt.json')):
-            raise UserError('%s is a prompt, not a checkpoint: open it with --model, or ClozeClassifier.load.' %
-                            self.folder)
         for pattern in patterns:
             found = sorted(glob.glob(os.path.join(glob.escape(self.folder), pattern)))
             if len(found) == 1:

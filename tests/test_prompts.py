@@ -436,6 +436,11 @@ def test_a_prompt_read_from_left_to_right_is_loaded_so_and_not_otherwise(still, 
     np.testing.assert_allclose(again.predict_proba(TEXTS), expected, atol=1e-6)
 
 
+def test_a_prompt_opened_as_a_checkpoint_is_named(saved):
+    with pytest.raises(UserError, match='is a prompt, not a checkpoint: open it with --model'):
+        Checkpoint(saved[1])
+
+
 def test_neither_kind_of_model_is_saved_over_the_other(still, saved, tmp_path):
     _, folder = saved
     whole, other = ClozeClassifier(TASK, still), str(tmp_path / 'whole')
