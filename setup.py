@@ -18,7 +18,7 @@ setup(
     packages=find_packages(include=['pet_keras', 'pet_keras.*']) + ['pet_keras.pretrained'],
     package_dir={'pet_keras.pretrained': 'pretrained'},
     package_data={
-        'pet_keras': ['tasks/*.json', 'texts/*'],
+        'pet_keras': ['cloze/tasks/*.json', 'data/texts/*'],
         'pet_keras.pretrained': ['README.md', '*/*'],
     },
     # bert4keras is not here: its metadata asks for keras<=2.3.1, so pip could install only an old
@@ -32,5 +32,5 @@ setup(
         'setuptools; python_version >= "3.12"',  # distutils, for bert4keras
     ],
     extras_require={'test': ['pytest']},
-    entry_points={'console_scripts': ['pet-keras = pet_keras.cli:main']},
+    entry_points={'console_scripts': ['pet-keras = pet_keras.cli.main:main']},
 )

@@ -76,9 +76,7 @@ def table():
 
 
 def main():
-    from pet_keras import ClozeClassifier, FineTuningClassifier, Task, prompt_pattern, read_examples
-    from pet_keras.data import without
-    from pet_keras.metrics import classification_report
+    from pet_keras import ClozeClassifier, FineTuningClassifier, Task, classification_report, prompt_pattern, read_examples, without
     from pet_keras.backend import keras, tf
     if args.bfloat16:
         tf.config.optimizer.set_experimental_options({'auto_mixed_precision_onednn_bfloat16': True})

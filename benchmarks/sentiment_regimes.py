@@ -15,8 +15,7 @@ import json
 import os
 import time
 
-from pet_keras import ClozeClassifier, Task, read_examples
-from pet_keras.data import without
+from pet_keras import ClozeClassifier, Task, read_examples, without
 
 N = 168
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -8,8 +8,7 @@
 import argparse
 import os
 
-from pet_keras import ClozeClassifier, Task, read_examples
-from pet_keras.data import shipped_texts
+from pet_keras import ClozeClassifier, Task, read_examples, shipped_texts
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument('--data', help="folder of FewCLUE's tnews")

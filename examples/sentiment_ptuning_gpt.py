@@ -7,8 +7,7 @@
 import argparse
 import os
 
-from pet_keras import ClozeClassifier, Task, prompt_pattern, read_examples
-from pet_keras.data import shipped_texts, without
+from pet_keras import ClozeClassifier, Task, prompt_pattern, read_examples, shipped_texts, without
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument('--data', help='folder with sentiment.train.data, sentiment.valid.data, sentiment.test.data')

@@ -12,12 +12,24 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 __version__ = '0.1.0'
 
-_NAMES = {
-    'Checkpoint': 'checkpoint', 'build_mlm': 'models', 'build_lm': 'models', 'Pattern': 'pattern',
-    'Verbalizer': 'verbalizer', 'Task': 'task', 'Example': 'data', 'read_examples': 'data',
-    'ClozeClassifier': 'classifier', 'FineTuningClassifier': 'baselines', 'PtuningEmbedding': 'layers',
-    'PromptEncoder': 'layers', 'prompt_pattern': 'prompts', 'PromptServer': 'serving',
+_MODULES = {
+    'data.example': ['Example', 'without'],
+    'data.reading': ['read_examples'],
+    'data.shipped': ['shipped_texts'],
+    'cloze.pattern': ['Pattern'],
+    'cloze.prompt_pattern': ['prompt_pattern'],
+    'cloze.verbalizer': ['Verbalizer'],
+    'cloze.task': ['Task'],
+    'checkpoints.checkpoint': ['Checkpoint'],
+    'networks.models': ['build_lm', 'build_mlm'],
+    'networks.prompt_encoder': ['PromptEncoder'],
+    'networks.ptuning_embedding': ['PtuningEmbedding'],
+    'classifiers.cloze_classifier': ['ClozeClassifier'],
+    'classifiers.fine_tuning': ['FineTuningClassifier'],
+    'classifiers.metrics': ['classification_report'],
+    'serving.prompt_server': ['PromptServer'],
 }
+_NAMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = sorted(_NAMES) + ['__version__']
 
 

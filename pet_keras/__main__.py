@@ -1,5 +1,5 @@
 import sys
 
-from pet_keras.cli import main
+from pet_keras.cli.main import main
 
 sys.exit(main())

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from pet_keras.checkpoint import Checkpoint, shipped_checkpoints
+from pet_keras.checkpoints.checkpoint import Checkpoint, shipped_checkpoints
 
 NO_DATA = 'PET_KERAS_DATA is not set: it names the folder that holds data/ and golden/'
 
@@ -121,7 +121,7 @@ def causal(tmp_path_factory, make_checkpoint):
 def run(capsys):
     """Runs the command line in this process: (exit status, standard output, standard error)."""
     def call(*args):
-        from pet_keras.cli import main
+        from pet_keras.cli.main import main
         capsys.readouterr()
         status = main([str(a) for a in args])
         captured = capsys.readouterr()

@@ -55,7 +55,7 @@ def test_import_help_and_task_show_do_not_load_tensorflow():
         import os, sys
         import pet_keras
         assert os.environ['TF_KERAS'] == os.environ['TF_USE_LEGACY_KERAS'] == '1'
-        from pet_keras.cli import main
+        from pet_keras.cli.main import main
         for args in (['--help'], ['train', '--help']):
             try:
                 main(args)
@@ -74,7 +74,7 @@ def test_tensorflow_loaded_first_with_keras_3_is_an_error_that_says_what_to_move
     printed = _python('''
         import tensorflow as tf
         tf.keras.layers
-        from pet_keras.cli import main
+        from pet_keras.cli.main import main
         try:
             from pet_keras import ClozeClassifier
         except ImportError as e:
@@ -93,7 +93,7 @@ def test_bert4keras_missing_too_old_or_loaded_without_its_switch_is_an_error_tha
     missing, old, unswitched = _python('''
         import importlib.abc, sys, types
         import pet_keras
-        from pet_keras.cli import main
+        from pet_keras.cli.main import main
 
         def message():
             try:

@@ -9,10 +9,11 @@ import sys
 import pytest
 
 import pet_keras
-from pet_keras import cli
-from pet_keras.classifier import ClozeClassifier
-from pet_keras.data import read_examples, shipped_texts
-from pet_keras.task import Task
+from pet_keras.cli import main as cli
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.cloze.task import Task
+from pet_keras.data.reading import read_examples
+from pet_keras.data.shipped import shipped_texts
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
 
@@ -165,7 +166,7 @@ def test_demo_prints_a_row_of_each_regime_with_its_data(tiny, monkeypatch, capsy
         return self
 
     sizes = {'reviews.train.tsv': 16, 'reviews.dev.tsv': 8, 'reviews.test.tsv': 20, 'reviews.unlabelled.txt': 12}
-    monkeypatch.setattr('pet_keras.checkpoint.shipped_checkpoints', lambda: {'bert-mini-zh': tiny})
+    monkeypatch.setattr('pet_keras.checkpoints.checkpoint.shipped_checkpoints', lambda: {'bert-mini-zh': tiny})
     monkeypatch.setattr(ClozeClassifier, 'fit', fit)
     monkeypatch.setattr(demo, 'read_examples', lambda path, *args, **kwargs: read_examples(path, *args, **kwargs)[
         :sizes[os.path.basename(path)]])
@@ -207,7 +208,7 @@ def _commands(name='README.md'):
 @pytest.fixture
 def beside_the_texts(tiny, tiny_gpt, tmp_path, monkeypatch):
     """A folder with the shipped texts, of each the first lines, and tiny models in place of the shipped ones."""
-    monkeypatch.setattr('pet_keras.checkpoint.shipped_checkpoints',
+    monkeypatch.setattr('pet_keras.checkpoints.checkpoint.shipped_checkpoints',
                         lambda: {'bert-mini-zh': tiny, 'gpt-mini-zh': tiny_gpt})
     folder = os.path.dirname(shipped_texts('x'))
     for name in os.listdir(folder):

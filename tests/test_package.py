@@ -61,7 +61,7 @@ def _command(installed, cwd, *args):
 def test_the_wheel_holds_code_tasks_texts_and_the_models_but_no_tests(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    for folder in ('pet_keras/tasks', 'pet_keras/texts', 'pet_keras'):
+    for folder in ('pet_keras/cloze/tasks', 'pet_keras/data/texts', 'pet_keras', 'pet_keras/classifiers'):
         for path in glob.glob(os.path.join(ROOT, folder, '*.*')):
             assert '%s/%s' % (folder, os.path.basename(path)) in names
     for model in SHIPPED:
@@ -76,7 +76,7 @@ def test_the_wheel_has_the_command_and_asks_for_nothing_that_pip_cannot_bring_to
         info = 'pet_keras-%s.dist-info/' % pet_keras.__version__
         metadata = archive.read(info + 'METADATA').decode('utf-8')
         entry_points = archive.read(info + 'entry_points.txt').decode('utf-8')
-    assert 'pet-keras = pet_keras.cli:main' in entry_points
+    assert 'pet-keras = pet_keras.cli.main:main' in entry_points
     required = re.findall(r'^Requires-Dist: ([\w-]+)', metadata, re.M)
     assert {'tensorflow', 'tf-keras', 'numpy', 'jieba'} <= set(map(str.lower, required))
     assert 'bert4keras' not in required

@@ -1,0 +1,26 @@
+"""Predictions into files of the format that the texts came in."""
+import csv
+import json
+
+
+def write_predictions(stream, format, rows, labels, probabilities, header=True):
+    """Writes rows with `prediction` and a probability a label, in one of FORMATS.
+
+    Plain text becomes TSV, since a line of text has no place for a prediction.
+
+    Arguments: `rows` list of Row; `labels` list of str; `probabilities` float `[rows, labels]`.
+    """
+    columns = ['p(%s)' % label for label in labels]
+    table = csv.writer(stream, lineterminator='\n') if format == 'csv' else None
+    for i, (row, scores) in enumerate(zip(rows, probabilities)):
+        best = labels[int(scores.argmax())]
+        if format == 'json':
+            fields = dict(row.fields, prediction=best,
+                          probabilities={label: round(float(p), 6) for label, p in zip(labels, scores)})
+            stream.write(json.dumps(fields, ensure_ascii=False) + '\n')
+            continue
+        names = list(row.fields) + ['prediction'] + columns
+        cells = [str(v) for v in row.fields.values()] + [best] + ['%.6f' % p for p in scores]
+        for values in ([names] if header and i == 0 else []) + [cells]:
+            table.writerow(values) if table else stream.write(
+                '\t'.join(value.replace('\t', ' ') for value in values) + '\n')

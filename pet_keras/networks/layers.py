@@ -1,0 +1,42 @@
+"""Layers of the cloze models."""
+from pet_keras.backend import Layer, keras, tf
+
+
+class GatherPositions(Layer):
+    """Picks the vectors at the asked positions, before the vocabulary product.
+
+    Input: `[hidden [batch, length, hidden_size], positions [batch, n] int32]`.
+    Output: `[batch, n, hidden_size]`. Padding a row of positions with 0 is harmless as long as the
+    loss gives these places no weight.
+    """
+    def call(self, inputs):
+        hidden, positions = inputs
+        return tf.gather(hidden, tf.cast(positions, 'int32'), batch_dims=1)
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+class WordLogits(Layer):
+    """Logits of a few words only: the product with their rows of the tied output embedding.
+
+    Input: `[batch, n, embedding_size]`. Output: `[batch, n, len(token_ids)]`.
+
+    Arguments:
+        embedding: the token Embedding layer, whose table is the output matrix.
+        bias: the layer that adds the output bias (bert4keras' `MLM-Bias`), or None.
+        token_ids: list of int, the vocabulary rows wanted.
+    """
+    def __init__(self, embedding, bias, token_ids, **kwargs):
+        super(WordLogits, self).__init__(**kwargs)
+        self.embedding, self.bias, self.token_ids = embedding, bias, list(token_ids)
+
+    def call(self, inputs):
+        rows = self.embedding(tf.constant(self.token_ids))
+        logits = tf.einsum('bnh,wh->bnw', inputs, tf.cast(rows, inputs.dtype))
+        if self.bias is not None:
+            logits += tf.cast(tf.gather(self.bias.beta, self.token_ids), logits.dtype)
+        return logits
+
+
+keras.utils.get_custom_objects()['GatherPositions'] = GatherPositions

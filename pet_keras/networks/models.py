@@ -1,0 +1,151 @@
+"""bert4keras networks whose output is logits at given positions."""
+import re
+import warnings
+
+from pet_keras.backend import BERT, GPT, GPT2, GPT2_ML, NEZHA, Embedding, Input, K, LM_Mask
+from pet_keras.backend import build_transformer_model, keras
+from pet_keras.checkpoints.checkpoint import Checkpoint
+from pet_keras.errors import UserError
+from pet_keras.networks.layers import GatherPositions, WordLogits
+from pet_keras.networks.ptuning_embedding import PtuningEmbedding
+
+_FAMILIES = {'bert': BERT, 'nezha': NEZHA, 'gpt': GPT, 'gpt2': GPT2, 'gpt2_ml': GPT2_ML}
+
+
+class AtPositions(object):
+    """Mixed into a bert4keras model: one more input, positions, and no vocabulary product elsewhere.
+
+    The product over `[batch, length, vocab_size]` is most of the memory and time of the published
+    scripts; over `[batch, n, vocab_size]` it is next to nothing.
+    """
+    prompt = None  # the arguments of PtuningEmbedding, where there is a prompt
+
+    def get_inputs(self):
+        inputs = super(AtPositions, self).get_inputs()
+        self.one_input = not isinstance(inputs, list)
+        self.positions = self.apply(layer=Input, shape=(None,), dtype='int32', name='Input-Gather-Positions')
+        return ([inputs] if self.one_input else inputs) + [self.positions]
+
+    def apply_embeddings(self, inputs):
+        inputs = inputs[:-1]
+        return super(AtPositions, self).apply_embeddings(inputs[0] if self.one_input else inputs)
+
+    def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
+        if self.prompt and layer is Embedding and kwargs.get('name') == 'Embedding-Token':
+            layer = PtuningEmbedding
+            if 'input_dim' in kwargs:
+                kwargs.update(self.prompt)
+        if (arguments or {}).get('mode') == 'dense':
+            self.features = inputs  # what the vocabulary product is taken of
+        return super(AtPositions, self).apply(inputs, layer, arguments, **kwargs)
+
+    def apply_final_layers(self, inputs):
+        x = self.apply(inputs=[inputs, self.positions], layer=GatherPositions, name='Gather-Positions')
+        return super(AtPositions, self).apply_final_layers(x)
+
+    def variables(self):
+        """(name in the checkpoint, variable) of every weight that a checkpoint holds."""
+        for layer, names in self.variable_mapping().items():
+            if layer in self.layers:
+                layer = self.layers[layer]
+                weights = [layer.embeddings] if isinstance(layer, Embedding) else layer.weights
+                yield from zip(names, weights)
+
+    def load(self, checkpoint):
+        """Reads all weights of a Checkpoint; UserError where its config and its weights differ."""
+        pairs, shapes = [], checkpoint.shapes
+        for name, weight in self.variables():
+            if tuple(shapes.get(name, ())) != tuple(weight.shape):
+                raise UserError('%s and %s do not fit together: variable %s should have shape %s and %s.' % (
+                    checkpoint.config_path, checkpoint.weights_path, name, tuple(weight.shape),
+                    'has %s' % (tuple(shapes[name]),) if name in shapes else 'is missing'))
+            pairs.append((weight, checkpoint.load_variable(name)))
+        beyond = re.compile(r'/layer_?0*%d/' % self.num_hidden_layers)
+        if any(beyond.search(name) for name in shapes):
+            raise UserError('%s says %d layers, but %s has more.' % (
+                checkpoint.config_path, self.num_hidden_layers, checkpoint.weights_path))
+        K.batch_set_value(pairs)
+        if self.prompt:
+            self.layers['Embedding-Token'].prompt_from_table()
+
+
+def build_mlm(checkpoint, return_keras_model=True, prompt=None, **kwargs):
+    """The masked language model of a checkpoint, as a Keras model.
+
+    Inputs: `token_ids [batch, length]`, `segment_ids [batch, length]`, `positions [batch, n]`.
+    Output: logits `[batch, n, vocab_size]` at these positions, in the order asked.
+
+    Arguments:
+        checkpoint: a Checkpoint, a folder, or a shipped model's name.
+        return_keras_model: False returns the bert4keras object, whose `model` it is.
+        prompt: None, or arguments of PtuningEmbedding, `{'trainable_token_ids': [1, 2], 'encoder': 'lstm'}`: all
+            weights but these rows are frozen, unless `trainable_table` is among them and true.
+        kwargs: anything bert4keras' `build_transformer_model` takes, e.g. `dropout_rate=0.`.
+
+    Raises: UserError where there is no MLM head, or the files do not fit together.
+    """
+    checkpoint = _checked(checkpoint)
+    if checkpoint.application != 'mlm' or checkpoint.family not in ('bert', 'nezha'):
+        raise UserError('%s is a causal language model: it has no blank to fill. Use build_lm.' % checkpoint.folder)
+    return _build(checkpoint, (AtPositions, _FAMILIES[checkpoint.family]), return_keras_model, prompt,
+                  with_mlm='linear', **kwargs)
+
+
+def build_lm(checkpoint, return_keras_model=True, prompt=None, **kwargs):
+    """The causal language model of a checkpoint: as `build_mlm`, but the logits are those of the *next* token.
+
+    For BERT and NEZHA architectures trained from left to right (`Checkpoint(..., application='lm')`: the
+    shipped GPT, NEZHA-GPT) and bert4keras' GPT (GPT-OpenAI, CDial), GPT2 (CPM) and GPT2-ML.
+    """
+    checkpoint = _checked(checkpoint)
+    if checkpoint.family in ('bert', 'nezha'):
+        if checkpoint.application != 'lm':
+            raise UserError("%s is not marked as a causal language model; if it is one, open it with "
+                            "Checkpoint(..., application='lm')." % checkpoint.folder)
+        return _build(checkpoint, (AtPositions, LM_Mask, _FAMILIES[checkpoint.family]), return_keras_model, prompt,
+                      with_mlm='linear', **kwargs)
+    return _build(checkpoint, (AtPositions, _FAMILIES[checkpoint.family]), return_keras_model, prompt,
+                  final_activation='linear', **kwargs)
+
+
+def build(checkpoint, **kwargs):
+    """`build_lm` for a causal checkpoint, `build_mlm` for the others."""
+    return (build_lm if checkpoint.is_causal else build_mlm)(checkpoint, **kwargs)
+
+
+def _checked(checkpoint):
+    return (checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)).check()
+
+
+def _build(checkpoint, bases, return_keras_model, prompt, **kwargs):
+    kwargs.setdefault('hidden_act', checkpoint.hidden_act)
+    with warnings.catch_warnings():  # bert4keras shares one unseeded initializer; every weight is then loaded
+        warnings.filterwarnings('ignore', message='The initializer TruncatedNormal is unseeded')
+        try:
+            transformer = build_transformer_model(
+                checkpoint.config_path, model=type('ClozeModel', bases, {'prompt': prompt}),
+                return_keras_model=False, **kwargs)
+        except UserError:
+            raise
+        except (TypeError, ValueError) as e:
+            raise UserError('%s does not describe a model: %s' % (checkpoint.config_path, e)) from None
+    transformer.load(checkpoint)
+    if prompt and not prompt.get('trainable_table'):
+        for layer in transformer.model.layers:
+            layer.trainable = layer.name == 'Embedding-Token'
+    return transformer.model if return_keras_model else transformer
+
+
+def model_inputs(model, token_ids, segment_ids, positions):
+    """What a model built here is fed, as a list: some checkpoints take no segment ids."""
+    return [token_ids, segment_ids, positions] if len(model.inputs) == 3 else [token_ids, positions]
+
+
+def label_word_model(transformer, token_ids):
+    """The same network with logits `[batch, n, len(token_ids)]` of a few words only.
+
+    Arguments: `transformer` from `build_mlm(..., return_keras_model=False)`; `token_ids` list of int.
+    """
+    logits = WordLogits(transformer.layers['Embedding-Token'], transformer.layers.get('MLM-Bias'), token_ids,
+                        name='Label-Word-Logits')(transformer.features)
+    return keras.models.Model(transformer.inputs, logits)

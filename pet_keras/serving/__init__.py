@@ -1,0 +1,1 @@
+"""What answers many requests: several prompts on one frozen model."""

@@ -1,0 +1,398 @@
+import io
+import json
+import os
+import types
+
+import numpy as np
+import pytest
+
+from pet_keras.cloze.task import Task
+from pet_keras.data.example import Example, without
+from pet_keras.data.reading import FORMATS, format_of, read_examples, read_rows
+from pet_keras.data.shipped import shipped_texts
+from pet_keras.data.writing import write_predictions
+from pet_keras.errors import UserError
+
+TWO = [Example('很好', None, '正面'), Example('太差', None, '负面')]
+PAIR = [Example('下雨了', '地湿了', '蕴含'), Example('下雨了', '天晴着', '矛盾')]
+
+
+@pytest.fixture(scope='module')
+def sentiment():
+    return Task.load('sentiment')
+
+
+@pytest.fixture(scope='module')
+def nli():
+    return Task.load('nli')
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a file of bytes or text (as UTF-8, line ends kept); returns the path."""
+    def _write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode('utf-8'))
+        return str(path)
+    return _write
+
+
+def error(path, *args, **kwargs):
+    with pytest.raises(UserError) as e:
+        read_rows(path, *args, **kwargs)
+    return str(e.value)
+
+
+# formats
+
+@pytest.mark.parametrize('name, format', [
+    ('a.tsv', 'tsv'), ('a.data', 'tsv'), ('a.csv', 'csv'), ('a.json', 'json'), ('a.jsonl', 'json'), ('a.txt', 'text'),
+    ('some.where/A.TSV', 'tsv'), ('-', 'text')])
+def test_the_ending_tells_the_format(name, format):
+    assert format_of(name) == format
+
+
+def test_a_format_given_goes_before_the_ending():
+    assert format_of('a.tsv', 'json') == 'json' and format_of('a.xlsx', 'csv') == 'csv'
+    assert format_of('-', 'tsv') == 'tsv'
+
+
+@pytest.mark.parametrize('name', ['reviews.xlsx', 'reviews', 'reviews.tsv.gz'])
+def test_an_unknown_ending_lists_the_endings_there_are(name):
+    message = error(name)
+    assert name in message and all(ending in message for ending in ('.tsv', '.csv', '.json', '.txt', '--format'))
+
+
+@pytest.mark.parametrize('name, content', [
+    ('a.tsv', '很好\t1\n太差\t0\n'),
+    ('a.data', '很好\t1\n太差\t0'),
+    ('a.tsv', 'text\tlabel\n很好\t1\n太差\t0\n'),
+    ('a.tsv', 'Label\tid\tText\n1\t7\t很好\n0\t8\t太差\n'),
+    ('a.csv', '很好,1\n太差,0\n'),
+    ('a.csv', 'label,review\n1,很好\n0,太差\n'),
+    ('a.csv', '"text","label"\n"很好","1"\n"太差","0"\n'),
+    ('a.jsonl', '{"text": "很好", "label": "1"}\n{"label": 0, "text": "太差"}\n'),
+    ('a.json', '{"sentence": "很好", "label": "Positive", "id": 3}\n{"sentence": "太差", "label": "Negative"}\n'),
+    ('a.json', '[{"text": "很好", "label": 1}, {"text": "太差", "label": 0}]'),
+    ('a.json', '\n[\n  {"text": "很好",\n   "label": 1},\n  {"text": "太差", "label": 0}\n]\n'),
+], ids=['tsv', 'data', 'tsv-header', 'tsv-header-order', 'csv', 'csv-header', 'csv-quoted', 'jsonl', 'json-lines',
+        'json-array', 'json-array-on-lines'])
+@pytest.mark.parametrize('bom', [b'', b'\xef\xbb\xbf'], ids=['plain', 'bom'])
+@pytest.mark.parametrize('ends', ['\n', '\r\n'], ids=['lf', 'crlf'])
+def test_each_format_gives_the_same_examples_with_any_line_ends_and_with_a_byte_order_mark(
+        write, sentiment, name, content, bom, ends):
+    path = write(name, bom + content.replace('\n', ends).encode('utf-8'))
+    assert read_examples(path, sentiment) == TWO
+    assert read_examples(path, sentiment, labelled=False) == [e._replace(label=None) for e in TWO]
+
+
+@pytest.mark.parametrize('bom', [b'', b'\xef\xbb\xbf'], ids=['plain', 'bom'])
+@pytest.mark.parametrize('ends', ['\n', '\r\n'], ids=['lf', 'crlf'])
+def test_plain_text_holds_one_text_a_line(write, sentiment, bom, ends):
+    path = write('a.txt', bom + ends.join([' 很好', '太差\t0', '']).encode('utf-8'))
+    assert read_examples(path, sentiment, labelled=False) == [Example('很好'), Example('太差\t0')]
+
+
+@pytest.mark.parametrize('name, content', [
+    ('a.tsv', '下雨了\t地湿了\tentailment\n下雨了\t天晴着\tcontradiction\n'),
+    ('a.tsv', 'label\ttext_b\ttext_a\nentailment\t地湿了\t下雨了\ncontradiction\t天晴着\t下雨了\n'),
+    ('a.csv', '下雨了,地湿了,蕴含\n下雨了,天晴着,矛盾\n'),
+    ('a.json', '{"sentence1": "下雨了", "sentence2": "地湿了", "label": "entailment"}\n'
+               '{"sentence1": "下雨了", "sentence2": "天晴着", "label": "contradiction"}\n'),
+], ids=['tsv', 'tsv-header', 'csv', 'fewclue'])
+def test_a_task_of_pairs_reads_both_texts(write, nli, name, content):
+    path = write(name, content)
+    assert read_examples(path, nli) == PAIR
+    assert read_examples(path, nli, labelled=False) == [e._replace(label=None) for e in PAIR]
+
+
+def test_a_task_of_one_text_takes_the_first_of_two(write, sentiment):
+    path = write('a.json', '{"sentence1": "很好", "sentence2": "真的", "label": 1}\n')
+    assert read_examples(path, sentiment) == TWO[:1]
+
+
+@pytest.mark.parametrize('name, content', [('a.tsv', '下雨了\t地湿了\n'), ('a.csv', '下雨了,地湿了\n')])
+def test_pairs_without_labels_need_no_label_column(write, nli, name, content):
+    assert read_examples(write(name, content), nli, labelled=False) == [Example('下雨了', '地湿了')]
+
+
+@pytest.mark.parametrize('name, content', [('a.tsv', '很好\n太差\n'), ('a.csv', '"很好"\n"太差"\n')])
+def test_texts_without_labels_need_no_label_column(write, sentiment, name, content):
+    assert read_examples(write(name, content), sentiment, labelled=False) == [Example('很好'), Example('太差')]
+
+
+def test_without_a_task_labels_stay_as_they_are_written(write):
+    assert read_examples(write('a.tsv', '很好\t1\n太差\t bad\n')) == [
+        Example('很好', None, '1'), Example('太差', None, 'bad')]
+
+
+def test_without_labels_wanted_a_foreign_label_is_no_error(write, sentiment):
+    assert read_examples(write('a.tsv', '很好\t九\n'), sentiment, labelled=False) == [Example('很好')]
+
+
+@pytest.mark.parametrize('content, text', [
+    ('text,label\n"很好,真的",1\n', '很好,真的'),
+    ('text,label\n"他说""很好""",1\n', '他说"很好"'),
+    ('text,label\n"很好\n真的",1\n', '很好\n真的'),
+])
+def test_csv_quotes_hold_commas_quotes_and_line_ends(write, sentiment, content, text):
+    assert read_examples(write('a.csv', content), sentiment) == [Example(text, None, '正面')]
+
+
+def test_tsv_quotes_are_plain_characters(write, sentiment):
+    assert read_examples(write('a.tsv', '"很好\t1\n'), sentiment) == [Example('"很好', None, '正面')]
+
+
+def test_rows_keep_their_own_columns_and_line_numbers(write, sentiment):
+    rows = read_rows(write('a.tsv', 'id\ttext\tlabel\n7\t很好\t1\n\n8\t 太差\t0\n'), sentiment)
+    assert [row.fields for row in rows] == [{'id': '7', 'text': '很好', 'label': '1'},
+                                            {'id': '8', 'text': ' 太差', 'label': '0'}]
+    assert [row.line for row in rows] == [2, 4]
+    assert [row.example for row in rows] == TWO
+
+
+@pytest.mark.parametrize('name, content', [
+    ('a.tsv', 'text\tlabel\r\n很好\t1\r\n'), ('a.csv', 'text,label\r\n很好,1\r\n'), ('a.txt', '很好\r\n')])
+def test_line_ends_of_windows_are_no_part_of_a_row_s_columns(write, name, content):
+    (row,) = read_rows(write(name, content), labelled=False)
+    assert row.fields == ({'text': '很好'} if name == 'a.txt' else {'text': '很好', 'label': '1'})
+
+
+def test_standard_input_is_plain_text_unless_a_format_is_given(sentiment, monkeypatch):
+    def feed(text):
+        monkeypatch.setattr('sys.stdin', types.SimpleNamespace(buffer=io.BytesIO(text.encode('utf-8'))))
+    feed('很好\n太差\n')
+    assert read_examples('-', sentiment, labelled=False) == [Example('很好'), Example('太差')]
+    feed('很好\t1\n太差\t0\n')
+    assert read_examples('-', sentiment, format='tsv') == TWO
+
+
+# blank lines
+
+@pytest.mark.parametrize('name, content, shown', [
+    ('a.tsv', '\n很好\t1\n\n \t \n太差\t0\n', '3 blank lines (1, 3, 4)'),
+    ('a.csv', '很好,1\n\n太差,0\n', '1 blank line (2)'),
+    ('a.json', '{"text": "很好", "label": 1}\n\n  \n{"text": "太差", "label": 0}\n', '2 blank lines (2, 3)'),
+])
+def test_blank_lines_are_skipped_and_their_numbers_said_on_standard_error(
+        write, sentiment, capsys, name, content, shown):
+    path = write(name, content)
+    assert read_examples(path, sentiment) == TWO
+    assert capsys.readouterr() == ('', '%s: skipped %s\n' % (path, shown))
+
+
+def test_many_blank_lines_are_counted_and_the_first_five_named(write, sentiment, capsys):
+    read_examples(write('a.txt', '\n' * 8 + '很好\n'), sentiment, labelled=False)
+    assert 'skipped 8 blank lines (1, 2, 3, 4, 5, …)' in capsys.readouterr().err
+
+
+def test_a_file_without_blank_lines_says_nothing(write, sentiment, capsys):
+    read_examples(write('a.tsv', '很好\t1\n'), sentiment)
+    assert capsys.readouterr() == ('', '')
+
+
+# errors
+
+@pytest.mark.parametrize('name, content, line, message', [
+    ('a.tsv', '很好\t1\n坏了'.encode('utf-8') + b'\xd6\xd0\t0\n', 2, 'not UTF-8'),
+    ('a.csv', '很好,1\n'.encode('gb18030'), 1, 'not UTF-8'),
+    ('a.json', b'\xff\xfe{', 1, 'not UTF-8'),
+    ('a.tsv', '很好\t1\n太差\t0\t9\n', 2, '3 columns where 2 (text, label) were expected'),
+    ('a.tsv', 'id\ttext\tlabel\n1\t很好\n', 2, '2 columns where 3 (id, text, label) were expected'),
+    ('a.csv', '很好,1\n太,差,0\n', 2, '3 columns where 2 (text, label) were expected'),
+    ('a.tsv', '很好\t1\n\t0\n', 2, 'the text is empty'),
+    ('a.tsv', '很好\t1\n　\t0\n', 2, 'the text is empty'),
+    ('a.json', '{"text": "", "label": 1}\n', 1, 'the text is empty'),
+    ('a.json', '{"txt": "很好", "label": 1}\n', 1, 'the text is missing'),
+    ('a.json', '{"text": null, "label": 1}\n', 1, 'the text is missing'),
+    ('a.tsv', '很好\t1\n太差\n', 2, 'no label; a row is text, label'),
+    ('a.tsv', '很好\t1\n太差\t \n', 2, 'no label'),
+    ('a.tsv', 'text\tid\n很好\t7\n', 2, 'no label'),
+    ('a.json', '{"text": "很好", "label": 1}\n{"text": "太差"}\n', 2, 'no label'),
+    ('a.json', '{"text": "很好", "label": null}\n', 1, 'no label'),
+    ('a.txt', '很好\n', 1, 'no label'),
+    ('a.tsv', '很好\t1\n\n太差\t2\n', 3, "label '2' is not in task sentiment"),
+    ('a.csv', 'text,label\n很好,1\n太差,坏\n', 3, "label '坏' is not in task sentiment"),
+    ('a.json', '{"text": "很好", "label": 1}\n{"text": "太差", "label": 5}\n', 2, "label '5' is not in task"),
+    ('a.json', '{"text": "很好", "label": 1}\n{"text": \n', 2, 'not JSON'),
+    ('a.json', '{"text": "很好", "label": 1}\n["太差", 0]\n', 2, 'not a JSON object'),
+    ('a.csv', '很好,1\n"太"差,0\n', 2, 'not CSV'),
+    ('a.csv', '很好,1\n"太差,0\n', 2, 'not CSV'),
+])
+def test_what_is_wrong_with_a_row_is_said_with_the_file_and_the_line(
+        write, sentiment, name, content, line, message):
+    path = write(name, content)
+    found = error(path, sentiment)
+    assert found.startswith('%s, line %d: ' % (path, line)) and message in found
+
+
+@pytest.mark.parametrize('content, line, message', [
+    ('下雨了\t地湿了\t蕴含\n下雨了\t矛盾\n', 2, 'no label; a row is text_a, text_b, label'),
+    ('下雨了\t地湿了\t蕴含\n下雨了\t\t矛盾\n', 2, 'the second text is empty'),
+    ('text_a\tlabel\n下雨了\t矛盾\n', 2, 'the second text is missing'),
+    ('下雨了\t地湿了\t天晴着\t蕴含\n', 1, '4 columns where 3 (text_a, text_b, label) were expected'),
+])
+def test_what_is_wrong_with_a_pair_is_said_with_the_file_and_the_line(write, nli, content, line, message):
+    path = write('a.tsv', content)
+    found = error(path, nli)
+    assert found.startswith('%s, line %d: ' % (path, line)) and message in found
+
+
+def test_the_error_for_a_foreign_encoding_says_how_to_convert_the_file(write):
+    assert 'iconv -f gb18030 -t utf-8' in error(write('a.txt', '很好'.encode('gb18030')), None, False)
+
+
+def test_an_array_that_is_not_json_is_an_error_that_names_the_file(write):
+    path = write('a.json', '[{"text": "很好"},\n {"text": \n')
+    found = error(path)
+    assert found.startswith(path) and 'not a JSON array' in found
+
+
+@pytest.mark.parametrize('name, content', [
+    ('a.tsv', ''), ('a.csv', ''), ('a.json', ''), ('a.txt', ''), ('a.json', '[]'), ('a.tsv', 'text\tlabel\n'),
+    ('a.tsv', '\n\n'), ('a.txt', '\ufeff')])
+def test_a_file_without_an_example_is_an_error(write, name, content):
+    path = write(name, content)
+    assert error(path, labelled=False) == '%s holds no example.' % path
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path):
+    path = str(tmp_path / 'nowhere.tsv')
+    assert error(path) == '%s: no such file.' % path
+
+
+# predictions
+
+PROBABILITIES = np.array([[0.75, 0.25], [0.1234564, 0.8765436]])
+
+
+def predictions(format, rows, header=True):
+    stream = io.StringIO(newline='')
+    write_predictions(stream, format, rows, ['正面', '负面'], PROBABILITIES, header)
+    return stream.getvalue()
+
+
+SOURCES = {
+    'tsv': 'id\ttext\n7\t"很好\n8\t太差\n',
+    'csv': 'id,text\n7,"很好,\n""真的"""\n8,太差\n',
+    'json': '{"id": 7, "text": "很\\t好\\n", "keys": ["a"]}\n{"text": "太差"}\n',
+    'text': '很好\n太差\n',
+}
+
+
+@pytest.mark.parametrize('format', FORMATS)
+def test_written_predictions_read_back_as_the_same_texts_with_prediction_and_probabilities(write, format):
+    rows = read_rows(write('a', SOURCES[format]), labelled=False, format=format)
+    path = write('b', predictions(format, rows))
+    again = read_rows(path, labelled=False, format='tsv' if format == 'text' else format)
+    assert [row.example for row in again] == [row.example for row in rows]
+    assert [row.fields['prediction'] for row in again] == ['正面', '负面']
+    for row, old, scores in zip(again, rows, PROBABILITIES):
+        assert {key: row.fields[key] for key in old.fields} == old.fields
+        found = (list(row.fields['probabilities'].values()) if format == 'json'
+                 else [float(row.fields['p(%s)' % label]) for label in ('正面', '负面')])
+        np.testing.assert_allclose(found, scores, atol=5e-7)
+
+
+@pytest.mark.parametrize('format', ['tsv', 'csv', 'text'])
+def test_tables_begin_with_a_header_unless_told_not_to(write, format):
+    rows = read_rows(write('a', '很好\n太差\n'), labelled=False, format=format)
+    comma = ',' if format == 'csv' else '\t'
+    lines = predictions(format, rows).split('\n')
+    assert lines[0].split(comma) == ['text', 'prediction', 'p(正面)', 'p(负面)']
+    assert lines[1].split(comma) == ['很好', '正面', '0.750000', '0.250000']
+    assert lines[2:] == [comma.join(['太差', '负面', '0.123456', '0.876544']), '']
+    assert predictions(format, rows, header=False).split('\n') == lines[1:]
+
+
+def test_json_predictions_keep_the_fields_and_their_types_and_stay_readable(write):
+    rows = read_rows(write('a.json', SOURCES['json']), labelled=False)
+    first, second = predictions('json', rows).splitlines()
+    assert json.loads(first) == {'id': 7, 'text': '很\t好\n', 'keys': ['a'], 'prediction': '正面',
+                                 'probabilities': {'正面': 0.75, '负面': 0.25}}
+    assert json.loads(second)['probabilities'] == {'正面': 0.123456, '负面': 0.876544}
+    assert '太差' in second and '负面' in second
+
+
+def test_predictions_keep_the_columns_of_labelled_rows(write, sentiment):
+    rows = read_rows(write('a.tsv', '很好\t1\n太差\t0\n'), sentiment)
+    assert predictions('tsv', rows).split('\n')[:2] == [
+        'text\tlabel\tprediction\tp(正面)\tp(负面)', '很好\t1\t正面\t0.750000\t0.250000']
+
+
+# leaks
+
+def test_without_leaves_out_texts_that_stand_in_the_others_whatever_their_label():
+    kept = without(TWO + [Example('还行', None, '正面')], [Example('很好', None, '负面'), Example('别的')])
+    assert kept == [TWO[1], Example('还行', None, '正面')]
+
+
+def test_without_compares_both_texts_of_a_pair():
+    assert without(PAIR, [Example('下雨了', '地湿了')]) == [PAIR[1]]
+    assert without(PAIR, [Example('下雨了')]) == PAIR
+
+
+def test_without_others_keeps_everything_with_its_repetitions():
+    assert without(TWO + TWO, []) == TWO + TWO
+
+
+# shipped and public data
+
+@pytest.mark.parametrize('name, task', [
+    ('reviews.train.tsv', 'sentiment'), ('reviews.dev.tsv', 'sentiment'), ('reviews.test.tsv', 'sentiment'),
+    ('headlines.train.tsv', 'news'), ('headlines.dev.tsv', 'news'), ('headlines.test.tsv', 'news'),
+    ('nli.train.tsv', 'nli')])
+def test_shipped_labelled_texts_read_with_their_task_and_hold_its_labels(name, task):
+    task = Task.load(task)
+    examples = read_examples(shipped_texts(name), task)
+    assert {e.label for e in examples} == set(task.labels)
+
+
+@pytest.mark.parametrize('name', ['reviews', 'headlines'])
+def test_shipped_texts_to_test_on_do_not_stand_among_those_to_train_on(name):
+    train, dev, test = (read_examples(shipped_texts('%s.%s.tsv' % (name, part))) for part in ('train', 'dev', 'test'))
+    unlabelled = read_examples(shipped_texts(name + '.unlabelled.txt'), labelled=False)
+    assert without(test, train + dev + unlabelled) == test
+    assert without(dev, train) == dev
+
+
+@pytest.fixture(scope='module')
+def published(data_folder, sentiment):
+    return {part: read_examples(os.path.join(data_folder, 'data', 'sentiment', 'sentiment.%s.data' % part), sentiment)
+            for part in ('train', 'valid', 'test')}
+
+
+def test_the_published_sentiment_set_reads_whole(published):
+    assert {part: len(examples) for part, examples in published.items()} == {
+        'train': 16883, 'valid': 2111, 'test': 2111}
+
+
+def test_the_published_sentiment_test_file_shares_680_texts_with_train(published):
+    assert len(without(published['test'], published['train'])) == 2111 - 680
+    assert len(without(published['test'], published['train'][:168])) == 2111 - 8
+
+
+@pytest.mark.parametrize('name, task', [('tnews', 'news'), ('ocnli', 'nli'), ('eprstmt', 'sentiment')])
+@pytest.mark.parametrize('part', ['train', 'dev'])
+@pytest.mark.parametrize('fold', [0, 1, 2, 3, 4, 'few_all'])
+def test_each_fewclue_file_reads_with_its_task(data_folder, name, task, part, fold):
+    task = Task.load(task)
+    path = os.path.join(data_folder, 'data', 'fewclue', name, '%s_%s.json' % (part, fold))
+    examples = read_examples(path, task)
+    with open(path, encoding='utf-8') as reader:
+        fields = [json.loads(line) for line in reader]
+    assert len(examples) == len(fields) > 0
+    assert {e.label for e in examples} <= set(task.labels)
+    assert all((e.text_b is not None) == task.is_pair for e in examples)
+    if name == 'tnews':
+        assert all(e.text == f['sentence'].strip() and e.label == task.label_of(f['label_desc'])
+                   for e, f in zip(examples, fields))
+    if name == 'ocnli':
+        assert all((e.text, e.text_b) == (f['sentence1'].strip(), f['sentence2'].strip())
+                   for e, f in zip(examples, fields))
+
+
+def test_the_fewclue_tnews_test_and_unlabelled_files_read_with_news(data_folder):
+    folder = os.path.join(data_folder, 'data', 'fewclue', 'tnews')
+    assert len(read_examples(os.path.join(folder, 'test_public.json'), Task.load('news'))) == 2010
+    assert len(read_examples(os.path.join(folder, 'unlabeled.json'), Task.load('news'), labelled=False)) == 20000
