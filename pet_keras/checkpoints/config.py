@@ -1,0 +1,55 @@
+"""A model's config: read, and normalised to Google's keys with nothing left out."""
+import json
+
+from pet_keras.errors import UserError
+
+# GELU has two forms that differ by up to 5e-4; what the config names decides, as in the original releases.
+_ACTIVATIONS = {'gelu': 'gelu_erf', 'gelu_new': 'gelu_tanh', 'gelu_tanh': 'gelu_tanh',
+                'gelu_pytorch_tanh': 'gelu_tanh'}
+_SIZES = ('vocab_size', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'intermediate_size')
+# What bert4keras takes where a config says nothing
+_DEFAULTS = {'hidden_act': 'gelu', 'max_position_embeddings': 512, 'type_vocab_size': 2, 'hidden_dropout_prob': 0,
+             'attention_probs_dropout_prob': 0, 'application': 'mlm', 'do_lower_case': True}
+_NOT_THE_NETWORK_S = ('config_path', 'checkpoint_path', 'model', 'application', 'return_keras_model')
+
+
+def read_config(path):
+    """The JSON object in a file, as a dict.
+
+    Raises: UserError where the file is not JSON, or no object.
+    """
+    try:
+        with open(path, encoding='utf-8-sig') as reader:
+            raw = json.load(reader)
+    except ValueError as e:
+        raise UserError('%s is not JSON: %s' % (path, e)) from None
+    if not isinstance(raw, dict):
+        raise UserError('%s is not a JSON object.' % path)
+    return raw
+
+
+def normalise(raw, path):
+    """The config with every default filled in and `hidden_act` as bert4keras calls it; other keys are kept.
+
+    Arguments: `raw` dict under Google's keys; `path` names the file in messages.
+
+    Raises: UserError where a size is missing.
+
+    >>> sizes = dict(vocab_size=9, hidden_size=4, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    >>> normalise(sizes, 'config.json')['hidden_act']
+    'gelu_erf'
+    """
+    for key in _SIZES:
+        if not isinstance(raw.get(key), int):
+            raise UserError('%s has no %r, a number: is it the config of a BERT-like model?' % (path, key))
+    config = dict(_DEFAULTS, **raw)
+    config['hidden_act'] = _ACTIVATIONS.get(str(config['hidden_act']), config['hidden_act'])
+    return config
+
+
+def network_arguments(config):
+    """A normalised config as keyword arguments of bert4keras' `build_transformer_model`.
+
+    Without the keys that it would take for arguments of its own, such as `application`.
+    """
+    return {key: value for key, value in config.items() if key not in _NOT_THE_NETWORK_S}

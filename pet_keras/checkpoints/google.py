@@ -1,0 +1,107 @@
+"""Google's format: `bert_config.json`, `vocab.txt`, `bert_model.ckpt.*`, read and written."""
+import glob
+import hashlib
+import json
+import os
+import shutil
+
+from pet_keras.checkpoints.config import read_config
+from pet_keras.checkpoints.shipped import GET_ONE
+from pet_keras.errors import UserError
+
+
+class GoogleSource(object):
+    """What a Checkpoint reads, from a folder in Google's format.
+
+    A source of another format has the same attributes: `config_path`, `vocab_path`, `weights_path` (a name for
+    messages), `config` (a dict under Google's keys), `shapes`, `read` and `legacy_fingerprint`.
+
+    Raises: UserError where a file is missing, or several could be meant.
+    """
+    def __init__(self, folder):
+        self.folder = folder
+        self.config_path = self._find('config', ['bert_config.json', '*config*.json'])
+        self.vocab_path = self._find('vocabulary', ['vocab.txt', '*vocab*.txt'])
+        self.weights_path = self._find('weights', ['bert_model.ckpt.index', '*ckpt*.index'])[:-len('.index')]
+        if not glob.glob(glob.escape(self.weights_path) + '.data-*'):
+            raise UserError('%s.index has no .data file beside it: the download is incomplete.' % self.weights_path)
+        self.config = read_config(self.config_path)
+        self._shapes = None
+
+    def _find(self, what, patterns):
+        for pattern in patterns:
+            found = sorted(glob.glob(os.path.join(glob.escape(self.folder), pattern)))
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise UserError('%s holds several files that could be the %s: %s. Leave one.' % (
+                    self.folder, what, ', '.join(os.path.basename(f) for f in found)))
+        raise UserError('%s holds no %s (%s). %s' % (self.folder, what, patterns[0], GET_ONE))
+
+    @property
+    def shapes(self):
+        """Shape of every variable in the weights file, by name."""
+        if self._shapes is None:
+            from pet_keras.backend import tf
+            try:
+                self._shapes = {name: tuple(shape) for name, shape in tf.train.list_variables(self.weights_path)}
+            except Exception as e:  # TensorFlow raises half a dozen types for a damaged file
+                raise UserError('%s cannot be read: %s' % (self.weights_path, str(e).split('\n')[0])) from None
+        return self._shapes
+
+    def read(self, name):
+        """One variable of the weights file, as a NumPy array."""
+        from pet_keras.backend import tf
+        try:
+            return tf.train.load_variable(self.weights_path, name)
+        except Exception as e:  # of no one type, as above
+            raise UserError('%s cannot be read (variable %s): %s. Is the download complete?' % (
+                self.weights_path, name, str(e).split('\n')[0])) from None
+
+    @property
+    def legacy_fingerprint(self):
+        """The fingerprint that version 0.1 took of the files; None in a format that it could not read.
+
+        TensorFlow's index file holds a checksum of every variable, so it stands for the whole file.
+        """
+        digest = hashlib.sha256()
+        for path in (self.weights_path + '.index', self.vocab_path):
+            with open(path, 'rb') as reader:
+                digest.update(reader.read())
+        return digest.hexdigest()[:12]
+
+
+def write_google(folder, config, vocab_path, variables):
+    """Writes a folder in Google's format.
+
+    Everything is written under another name first and renamed when whole, so that a full disk or an
+    interrupt leaves what stood there.
+
+    Arguments:
+        config: a dict under Google's keys, as a GoogleSource has it.
+        vocab_path: the vocabulary file, which is copied.
+        variables: pairs (name, variable or array); they are written as float32.
+
+    Raises: OSError where the folder cannot be written.
+    """
+    from pet_keras.backend import tf
+    names, tensors = [], []
+    for name, value in variables:
+        names.append(name)
+        tensors.append(tf.cast(value, 'float32'))
+    os.makedirs(folder, exist_ok=True)
+    prefix, partial = os.path.join(folder, 'bert_model.ckpt'), os.path.join(folder, 'partial.tmp')
+    renames = {'.data-00000-of-00001': prefix + '.data-00000-of-00001', '.index': prefix + '.index',
+               '.config': os.path.join(folder, 'bert_config.json'), '.vocab': os.path.join(folder, 'vocab.txt')}
+    try:
+        with open(partial + '.config', 'w', encoding='utf-8') as writer:
+            json.dump(config, writer, ensure_ascii=False, indent=1)
+        shutil.copyfile(vocab_path, partial + '.vocab')
+        tf.raw_ops.SaveV2(prefix=partial, tensor_names=names, shape_and_slices=[''] * len(names), tensors=tensors)
+        for suffix, target in renames.items():
+            os.replace(partial + suffix, target)
+    except tf.errors.OpError as e:
+        raise OSError('%s cannot be written: %s' % (prefix, e.message.split('\n')[0])) from None
+    finally:
+        for path in glob.glob(glob.escape(partial) + '*'):
+            os.remove(path)

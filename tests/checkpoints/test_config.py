@@ -1,0 +1,87 @@
+import json
+
+import numpy as np
+import pytest
+
+from folders import error, path, set_config
+from pet_keras.checkpoints.checkpoint import Checkpoint
+from pet_keras.checkpoints.config import network_arguments, normalise, read_config
+
+SIZES = {'vocab_size': 9, 'hidden_size': 4, 'num_hidden_layers': 1, 'num_attention_heads': 2, 'intermediate_size': 8}
+
+
+def test_a_config_is_read_as_utf_8_with_or_without_a_byte_order_mark(tmp_path):
+    for encoding in ('utf-8', 'utf-8-sig'):
+        (tmp_path / 'config.json').write_text(json.dumps({'名': '字'}, ensure_ascii=False), encoding=encoding)
+        assert read_config(str(tmp_path / 'config.json')) == {'名': '字'}
+
+
+@pytest.mark.parametrize('content', [b'', b'{"vocab_size": ', b'\xff\xfe'])
+def test_a_config_that_is_not_json_is_named(copy, content):
+    with open(path(copy, 'bert_config.json'), 'wb') as writer:
+        writer.write(content)
+    assert error(copy).startswith(path(copy, 'bert_config.json') + ' is not JSON')
+
+
+def test_a_config_that_is_a_list_is_named(tmp_path):
+    (tmp_path / 'config.json').write_text('[1]')
+    assert error(str(tmp_path / 'config.json'), read_config) == str(tmp_path / 'config.json') + ' is not a JSON object.'
+
+
+@pytest.mark.parametrize('key', sorted(SIZES))
+@pytest.mark.parametrize('value', [None, '9', 4.])
+def test_a_config_without_a_size_is_named_with_the_size(key, value):
+    raw = dict(SIZES, **{key: value})
+    assert error('a/config.json', lambda file: normalise(raw, file)).startswith('a/config.json has no %r' % key)
+    raw.pop(key)
+    assert error('a/config.json', lambda file: normalise(raw, file)).startswith('a/config.json has no %r' % key)
+
+
+def test_what_a_config_leaves_out_is_filled_in():
+    assert normalise(SIZES, 'config') == dict(
+        SIZES, hidden_act='gelu_erf', max_position_embeddings=512, type_vocab_size=2, hidden_dropout_prob=0,
+        attention_probs_dropout_prob=0, application='mlm', do_lower_case=True)
+
+
+def test_what_a_config_says_is_kept_also_where_it_is_nothing_or_unknown():
+    said = dict(SIZES, hidden_act='relu', max_position_embeddings=7, type_vocab_size=0, hidden_dropout_prob=.3,
+                attention_probs_dropout_prob=.2, application='lm', do_lower_case=False, model_type='x', other=1)
+    assert normalise(said, 'config') == said
+
+
+def test_the_dict_that_was_read_is_left_as_it_was():
+    raw = dict(SIZES, hidden_act='gelu')
+    normalise(raw, 'config')
+    assert raw == dict(SIZES, hidden_act='gelu')
+
+
+@pytest.mark.parametrize('name, activation', [
+    ('gelu', 'gelu_erf'), ('gelu_erf', 'gelu_erf'), ('gelu_new', 'gelu_tanh'), ('gelu_tanh', 'gelu_tanh'),
+    ('gelu_pytorch_tanh', 'gelu_tanh'), ('relu', 'relu'), (None, None), (['gelu'], ['gelu'])])
+def test_the_config_decides_the_form_of_gelu(name, activation):
+    assert normalise(dict(SIZES, hidden_act=name), 'config')['hidden_act'] == activation
+
+
+def test_the_arguments_of_the_network_are_all_keys_but_those_that_bert4keras_would_take_for_its_own():
+    config = normalise(dict(SIZES, model='electra', config_path='x', checkpoint_path='y', return_keras_model=True,
+                            attention_key_size=3), 'config')
+    arguments = network_arguments(config)
+    assert set(config) - set(arguments) == {
+        'model', 'application', 'config_path', 'checkpoint_path', 'return_keras_model'}
+    assert arguments['attention_key_size'] == 3 and arguments['hidden_act'] == 'gelu_erf'
+
+
+def test_such_keys_in_a_config_change_nothing(copy, transformer):
+    from pet_keras.networks.models import build_mlm
+    set_config(copy, model='electra', config_path='x', checkpoint_path='y', return_keras_model=True)
+    inputs = [np.array([[101, 103, 500, 102]]), np.zeros((1, 4)), np.array([[1]])]
+    np.testing.assert_array_equal(build_mlm(copy).predict_on_batch(inputs), transformer.model.predict_on_batch(inputs))
+
+
+def test_a_model_is_built_from_a_config_with_a_byte_order_mark(copy):
+    from pet_keras.networks.models import build_mlm
+    with open(path(copy, 'bert_config.json'), 'r+', encoding='utf-8') as file:
+        content = file.read()
+        file.seek(0)
+        file.write('\ufeff' + content)
+    assert build_mlm(copy).output_shape[-1] == Checkpoint(copy).config['vocab_size']
