@@ -26,6 +26,7 @@ _MODULES = {
     'networks.ptuning_embedding': ['PtuningEmbedding'],
     'classifiers.cloze_classifier': ['ClozeClassifier'],
     'classifiers.fine_tuning': ['FineTuningClassifier'],
+    'classifiers.loading': ['load'],
     'classifiers.metrics': ['classification_report'],
     'serving.prompt_server': ['PromptServer'],
 }

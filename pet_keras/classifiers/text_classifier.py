@@ -1,26 +1,101 @@
-"""What every text classifier here shares: predict, evaluate and fit over Examples."""
+"""What every text classifier here shares: predict, evaluate, fit, save and load over Examples."""
+import os
+from collections import namedtuple
+
 import numpy as np
 
+from pet_keras.backend import keras, tf
+from pet_keras.checkpoints.checkpoint import Checkpoint
+from pet_keras.classifiers import model_folder
 from pet_keras.classifiers.metrics import classification_report
+from pet_keras.classifiers.streams import Stream
 from pet_keras.classifiers.training import Trainer
+from pet_keras.cloze.batching import lesson_batches, question_batches
 from pet_keras.cloze.pattern import tokenize
+from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
+from pet_keras.networks.losses import weighted_crossentropy
+from pet_keras.networks.models import model_inputs
+
+
+_Scorer = namedtuple('_Scorer', 'score layer aggregation')
 
 
 class TextClassifier(object):
-    """Base class. A subclass has `task`, `tokenizer`, `model`, `loss`, and defines `predict_log_proba`,
-    `lesson` (the training sequence of one example) and `batches` (what the model is fed)."""
-    history, train, train_settings, prompt_tokens = (), 'all', ['all'], ()
+    """Base class of the classifiers.
+
+    A subclass has `tuning`, `transformer` and `model` (inputs `token_ids, segment_ids, positions`; logits at
+    the positions) and defines `questions` (the sequences that score one example), `build_scorer` (the
+    network whose output is the labels' scores) and `lesson` (the training sequence of one example). It may
+    override `objective`, what a training step computes.
+    """
+    kind = None  # its name in files
+
+    def __init__(self, task, checkpoint, maxlen):
+        self.task = task if isinstance(task, Task) else Task.load(task)
+        self.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+        self.tokenizer = self.checkpoint.tokenizer()
+        self.maxlen = min(maxlen, self.checkpoint.max_position or maxlen)
+        self.history, self._scorer, self._offset = [], None, np.zeros(len(self.labels))
 
     @property
     def labels(self):
         return self.task.labels
 
+    @property
+    def train(self):
+        """Which weights train: 'all', 'prompt', …"""
+        return self.tuning.settings()['train']
+
+    @property
+    def offset(self):
+        """What is added to each label's score, float `[labels]`: 0, unless calibration set it."""
+        return self._offset
+
+    @offset.setter
+    def offset(self, offset):
+        self._offset = np.asarray(offset, 'float64').reshape(len(self.labels))
+        if self._scorer:
+            self._scorer.layer.offset.assign(self._offset[None])
+
     def tokenize(self, example):
         """Token ids of each of the example's texts: a list of one or two lists."""
         return [self.tokenizer.tokens_to_ids(tokenize(self.tokenizer, text))
                 for text in (example.text, example.text_b) if text is not None]
+
+    # --- scoring --------------------------------------------------------------------------------------
+
+    def label_scores(self, examples, batch_size=64, verbose=0):
+        """Scores of the labels, float64 `[len(examples), len(labels)]`: log-probabilities up to a constant an
+        example, not normalised over the labels, with the offset. Arguments as in `predict`."""
+        if self._scorer is None or self._scorer.aggregation != self.task.verbalizer.aggregation:
+            self._scorer = self._trace_scorer()
+        examples = [self.questions(self.tokenize(e)) for e in self.examples(examples)]
+        bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
+        scores = np.zeros((len(examples), len(self.labels)))
+        for batch, *inputs in question_batches(examples, batch_size):
+            scores[batch] = self._scorer.score(*map(tf.constant, inputs)).numpy()
+            if bar:
+                bar.add(len(batch))
+        return scores
+
+    def _trace_scorer(self):
+        network, layer = self.build_scorer()
+        layer.offset.assign(self._offset[None])
+
+        @tf.function(input_signature=[tf.TensorSpec([None, None], 'int32')] * 3)
+        def score(token_ids, segment_ids, positions):
+            return network(model_inputs(network, token_ids, segment_ids, positions), training=False)
+        return _Scorer(score.get_concrete_function(), layer, self.task.verbalizer.aggregation)
+
+    def predict_log_proba(self, examples, batch_size=64, verbose=0):
+        """Log-probabilities of the labels, float64 `[len(examples), len(labels)]`.
+
+        Arguments: `examples` as in `predict`; `verbose` 1 shows a progress bar.
+        """
+        scores = self.label_scores(examples, batch_size, verbose)
+        return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
     def predict_proba(self, examples, batch_size=64, verbose=0):
         """Probabilities of the labels, float64 `[len(examples), len(labels)]`; rows sum to 1."""
@@ -42,12 +117,18 @@ class TextClassifier(object):
         return classification_report([e.label for e in examples],
                                      self.predict_log_proba(examples, batch_size, verbose), self.labels)
 
-    def fit(self, labelled=None, unlabelled=None, dev=None, **settings):
+    # --- learning -------------------------------------------------------------------------------------
+
+    def fit(self, labelled=None, unlabelled=None, dev=None, labelled_share=None, unlabelled_weight=1., **settings):
         """Trains on labelled texts, unlabelled texts or both.
 
         Arguments:
-            labelled, dev: lists of Example with labels. With `dev` the best epoch's weights are kept.
+            labelled, dev: lists of Example with labels. With `dev` the best epoch's weights are kept. A label of
+                `labelled` may be soft, a dict label → probability.
             unlabelled: list of str, pairs or Example.
+            labelled_share: of each batch, between 0 and 1; an epoch is then one pass over the labelled texts.
+                None mixes both as they come, one pass over all.
+            unlabelled_weight: of an unlabelled text's targets in the mean that is the loss; 1 for a labelled one's.
             settings: see `training.Trainer`: epochs, batch_size, learning_rate, prompt_learning_rate,
                 mask_rate, whole_words, patience, seed, out, resume, verbose.
 
@@ -57,9 +138,43 @@ class TextClassifier(object):
         """
         if not labelled and not unlabelled:
             raise UserError('Nothing to learn from: give labelled texts, unlabelled texts, or both.')
-        Trainer(self, **settings).run(self.examples(labelled or [], labelled=True),
-                                      self.examples(unlabelled or []), self.examples(dev or [], labelled=True))
+        labelled, unlabelled = self.examples(labelled or [], labelled=True), self.examples(unlabelled or [])
+        dev = self.examples(dev or [], labelled=True)
+        if any(isinstance(example.label, dict) for example in dev):
+            raise UserError('A dev text needs one label, not a soft one.')
+        Trainer(self, **settings).run(self.streams(labelled, unlabelled, labelled_share, unlabelled_weight), dev)
+        self.tuning.finish()
+        self._scorer = None  # it was traced with what served training alone
         return self
+
+    def streams(self, labelled, unlabelled, labelled_share=None, unlabelled_weight=1.):
+        """The streams that a Trainer draws batches from; see `fit`."""
+        if labelled_share is not None and not (labelled and unlabelled and 0 < labelled_share < 1):
+            raise UserError('labelled_share is between 0 and 1, and needs both labelled and unlabelled texts.')
+        if not unlabelled_weight > 0:
+            raise UserError('unlabelled_weight is above 0.')
+        texts = [[(self.tokenize(e), self._target(e.label)) for e in labelled],
+                 [(self.tokenize(e), None) for e in unlabelled]]
+        if labelled_share is None and unlabelled_weight == 1.:
+            return [Stream(texts[0] + texts[1])]
+        shares = (labelled_share, 1 - labelled_share) if labelled_share else (len(labelled), len(unlabelled))
+        return [Stream(part, share, weight) for part, share, weight in zip(texts, shares, (1., unlabelled_weight))
+                if part]
+
+    def _target(self, label):
+        """A label's index, or a soft label's probabilities."""
+        if isinstance(label, dict):
+            return np.array([label.get(name, 0.) for name in self.labels])
+        return self.labels.index(label)
+
+    def objective(self, network, inputs, targets):
+        """What a training step computes: the weighted cross-entropy of what is wanted at the positions."""
+        return weighted_crossentropy(*targets, network(inputs, training=True))
+
+    def batches(self, lessons, order):
+        """What a training step is fed: `(the model's inputs, (targets, weights))`."""
+        for inputs, targets in lesson_batches(lessons, order):
+            yield tuple(model_inputs(self.model, *inputs)), targets
 
     def examples(self, items, labelled=False):
         """Items as Examples, with the task's spelling of their labels; UserError for what does not fit."""
@@ -69,5 +184,60 @@ class TextClassifier(object):
         for item in items:
             example = item if isinstance(item, Example) else Example(*([item] if isinstance(item, str) else item))
             self.task.pattern().texts(example.text, example.text_b)
-            examples.append(example._replace(label=self.task.label_of(example.label)) if labelled else example)
+            examples.append(example._replace(label=self._label(example.label)) if labelled else example)
         return examples
+
+    def _label(self, label):
+        """A label, hard or soft, in the task's spelling."""
+        if not isinstance(label, dict):
+            return self.task.label_of(label)
+        label = {self.task.label_of(name): float(share) for name, share in label.items()}
+        if min(label.values(), default=-1) < 0 or abs(sum(label.values()) - 1) > 1e-3:
+            raise UserError('A soft label is a dict of label: probability, and they sum to 1; not %r.' % label)
+        return label
+
+    # --- saving ---------------------------------------------------------------------------------------
+
+    def settings(self):
+        """What besides weights and task tells this classifier from another, as `load` needs it."""
+        return {'tuning': self.tuning.settings(), 'maxlen': self.maxlen}
+
+    def added_tensors(self):
+        """The weights that no checkpoint holds, a dict name → array."""
+        return self.tuning.tensors()
+
+    def set_added_tensors(self, tensors):
+        """Takes back what `added_tensors` gave."""
+        self.tuning.set_tensors(tensors)
+
+    def save(self, folder):
+        """Writes a folder that `load` reads.
+
+        Where the checkpoint's own weights trained it is itself a checkpoint in Google's format; where only a
+        prompt did it holds the prompt's rows alone, a few kilobytes. UserError where the folder holds a model of
+        another kind.
+        """
+        model_folder.write(self, folder)
+
+    @classmethod
+    def load(cls, folder, checkpoint=None):
+        """The classifier that `save` wrote; UserError where the folder is not one.
+
+        Arguments: `checkpoint`, for a model that is saved without its checkpoint (a prompt): where that is now,
+        if not where it was.
+        """
+        fields = model_folder.read_header(folder)
+        if fields['kind'] != cls.kind:
+            raise UserError('%s holds a model of the kind %r: open it with pet_keras.load.' % (folder, fields['kind']))
+        checkpoint = model_folder.find_checkpoint(folder, fields, checkpoint)
+        task = Task.load(os.path.join(folder, 'task.json'))
+        try:
+            classifier = cls.from_settings(task, checkpoint, fields)
+            classifier.set_added_tensors(model_folder.read_added(folder))
+            classifier.offset = fields.get('offset', classifier.offset)
+        except UserError:
+            raise
+        except (KeyError, TypeError, ValueError) as e:
+            raise model_folder.damaged(folder, e) from None
+        classifier.history = fields['history']
+        return classifier

@@ -1,55 +1,27 @@
-"""The training loop of ClozeClassifier: epochs, the best on dev, early stopping, resuming."""
-import glob
+"""The training loop: epochs, the best on dev, early stopping, resuming."""
 import hashlib
 import json
 import math
-import os
-import shutil
 import sys
 
 import numpy as np
 
-from pet_keras.backend import keras, set_seed, tf
-from pet_keras.cloze.batching import batches_by_length
+from pet_keras.backend import set_seed
+from pet_keras.classifiers.run_folder import RunFolder
+from pet_keras.classifiers.step import Step
+from pet_keras.classifiers.streams import epoch_of
 from pet_keras.errors import UserError
 
 
-# A folder with one of these is not written over
-_IN_USE = ['classifier.json', 'prompt.json', '*.index', 'resume/progress.json']
-PROMPT_LEARNING_RATE = 1e-2  # where only the rows of a prompt train; a tenth of it for an encoder, which it upsets
-
-
-def default_learning_rate(hidden_size, labelled=True):
-    """2e-5 for a base model (768 wide), more for a narrower one: 1.8e-4 for 256.
-
-    A quarter of it where there are no labels: with more, the shipped model's zero-shot accuracy fell.
-    """
-    return 2e-5 * (768. / hidden_size) ** 2 * (1 if labelled else .25)
-
-
-class PromptAdam(keras.optimizers.Adam):
-    """Adam whose steps for the prompt's weights are `ratio` times those for the others."""
-    def __init__(self, learning_rate, prompt_weights, ratio):
-        super(PromptAdam, self).__init__(learning_rate)
-        self._prompt_weights, self._ratio = {w.ref() for w in prompt_weights}, ratio
-
-    def update_step(self, gradient, variable):
-        if variable.ref() not in self._prompt_weights:
-            return super(PromptAdam, self).update_step(gradient, variable)
-        start = tf.identity(variable)
-        super(PromptAdam, self).update_step(gradient, variable)
-        variable.assign(start + self._ratio * (variable - start))
-
-
 class Trainer(object):
-    """One training run of a ClozeClassifier.
+    """One training run of a TextClassifier.
 
     Arguments:
-        classifier: the ClozeClassifier to train, in place.
-        epochs: passes over all the data.
-        batch_size: texts a step, labelled and unlabelled mixed as they come.
-        learning_rate: of Adam; None takes `default_learning_rate`; where only a prompt trains 0.01, or
-            0.001 through an encoder.
+        classifier: the classifier to train, in place.
+        epochs: passes over the data, or over the first of several streams.
+        batch_size: texts a step, of all streams together.
+        learning_rate: of Adam; None takes the default of the way of tuning: 2e-5 for a base model and more for a
+            narrower one; where only a prompt trains 0.01, or 0.001 through an encoder.
         prompt_learning_rate: of the prompt's weights, where all others train as well; None: as theirs.
         mask_rate: share of the text's tokens that are masked for the auxiliary MLM loss (a causal model's
             auxiliary loss is on every token of the text); 0 leaves the auxiliary loss out.
@@ -70,9 +42,6 @@ class Trainer(object):
             raise UserError('seed is 0 or more.')
         if not all(rate is None or rate > 0 for rate in (learning_rate, prompt_learning_rate)):
             raise UserError('learning_rate and prompt_learning_rate must be above 0.')
-        if prompt_learning_rate and (classifier.train == 'prompt' or not classifier.prompt_tokens):
-            raise UserError("prompt_learning_rate is for train='all' and a pattern with [unused] tokens; with "
-                            "train='prompt' learning_rate is the prompt's.")
         if resume and not out:
             raise UserError('resume needs the out folder of the run to go on with.')
         self.classifier, self.out, self.resume, self.verbose = classifier, out, resume, verbose
@@ -80,75 +49,69 @@ class Trainer(object):
         self.mask_rate, self.whole_words = mask_rate, whole_words
         self.learning_rate, self.prompt_learning_rate, self.seed = learning_rate, prompt_learning_rate, seed
 
-    def run(self, labelled, unlabelled, dev):
-        """Trains; leaves the classifier with the best epoch's weights (the last one's without dev)."""
-        model, texts = self.classifier.model, self.texts(labelled, unlabelled)
+    def run(self, streams, dev=()):
+        """Trains; leaves the classifier with the best epoch's weights (the last one's without dev).
+
+        Arguments: `streams`, a list of Stream; `dev`, labelled Examples to choose the epoch by.
+        """
+        tuning, network = self.classifier.tuning, self.classifier.model
         if not self.learning_rate:
-            self.learning_rate = self._default_learning_rate(bool(labelled))
-        optimizer = keras.optimizers.Adam(self.learning_rate) if not self.prompt_learning_rate else PromptAdam(
-            self.learning_rate, self.classifier.embedding.prompt_weights,
-            self.prompt_learning_rate / self.learning_rate)
-        model.compile(optimizer, loss=self.classifier.loss)
-        optimizer.build(model.trainable_variables)
-        state = tf.train.Checkpoint(weights=list(model.trainable_variables), optimizer=optimizer)
-        history, best, best_weights = [], None, None
+            self.learning_rate = tuning.learning_rate(any(t is not None for s in streams for _, t in s.texts))
+        optimizer = tuning.optimizer(self.learning_rate, self.prompt_learning_rate)
+        optimizer.build(network.trainable_variables)
+        self.step = Step(network, self.classifier.objective)
+        self.step.compile(optimizer)
+        folder, history, best, best_weights = None, [], None, None
         if self.out:
-            history = self._open_out(state, labelled, unlabelled, dev)
+            folder = RunFolder(self.out, self._settings(streams, dev), list(network.trainable_variables), optimizer)
+            if self.resume:
+                history = self.classifier.history = folder.restore()
+            else:
+                folder.create()
             scores = [(self._dev_score(h), h['epoch']) for h in history if 'dev_accuracy' in h]
             if scores:
-                best, best_weights = max(scores), self._read_best()
+                best, best_weights = max(scores), folder.read_best()
         if dev and not history:
-            history, best, best_weights = self._after_epoch(0, None, dev, history, best, best_weights)
-        if self.out and not self.resume:
-            self._save_state(state, history)
+            history, best, best_weights = self._after_epoch(0, None, dev, history, best, best_weights, folder)
+        if folder and not self.resume:
+            folder.save(history)
         done = history[-1]['epoch'] if history else 0
         set_seed((self.seed * 1000003 + done) % 2 ** 31)  # once a run: seeding anew rebuilds the graph's kernels
         try:
             for epoch in range(done, self.epochs):
                 if self._waited(history, best):
                     break
-                loss = self._train_epoch(epoch, texts)
-                history, best, best_weights = self._after_epoch(epoch + 1, loss, dev, history, best, best_weights)
-                if self.out:
-                    self._save_state(state, history)
+                loss = self._train_epoch(epoch, streams)
+                history, best, best_weights = self._after_epoch(epoch + 1, loss, dev, history, best, best_weights,
+                                                                folder)
+                if folder:
+                    folder.save(history)
         except KeyboardInterrupt:
             if self.verbose:
                 print('\nInterrupted in epoch %d.%s' % (
                     epoch + 1, ' What came before is in %s; --resume goes on.' % self.out if self.out else ''))
             raise
         if best_weights is not None:
-            self._set_weights(best_weights)
-        if self.prompt_learning_rate:
-            model.compile(keras.optimizers.Adam(self.learning_rate), loss=self.classifier.loss)  # Keras can save it
-        if self.out:
-            shutil.rmtree(os.path.join(self.out, 'resume'), ignore_errors=True)
+            for variable, value in zip(network.trainable_variables, best_weights):
+                variable.assign(value)
+        if folder:
+            folder.close()
 
-    def _default_learning_rate(self, labelled):
-        if self.classifier.train == 'prompt':
-            return PROMPT_LEARNING_RATE * (.1 if self.classifier.embedding.encoder else 1)
-        return default_learning_rate(self.classifier.checkpoint.config['hidden_size'], labelled)
-
-    def texts(self, labelled, unlabelled):
-        """`([token ids of each text], label index or None)` of every example."""
-        labels, tokenize = self.classifier.labels, self.classifier.tokenize
-        return ([(tokenize(e), labels.index(e.label)) for e in labelled] + [(tokenize(e), None) for e in unlabelled])
-
-    def _train_epoch(self, epoch, texts):
+    def _train_epoch(self, epoch, streams):
         """One pass; data order and masks depend on seed and epoch alone."""
-        model = self.classifier.model
-        lessons = [self.classifier.lesson(*text, self._rng(epoch, i), self.mask_rate, self.whole_words)
-                   for i, text in enumerate(texts)]
-        order = batches_by_length([len(lesson[0]) for lesson in lessons], self.batch_size,
-                                  self._rng(epoch, len(texts)))
+        lessons, order = epoch_of(streams, epoch, self.batch_size, self._lesson, self._rng)
         if self.verbose:
             print('Epoch %d/%d' % (epoch + 1, self.epochs))
-        result = model.fit(self.classifier.batches(lessons, order), steps_per_epoch=len(order), epochs=1,
-                           shuffle=False, verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
+        result = self.step.fit(self.classifier.batches(lessons, order), steps_per_epoch=len(order), epochs=1,
+                               shuffle=False, verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
         loss = result.history['loss'][0]
         if not math.isfinite(loss):
             raise UserError('The loss became %s in epoch %d: try a smaller learning rate than %g.' % (
                 loss, epoch + 1, self.learning_rate))
         return loss
+
+    def _lesson(self, tokens, target, rng):
+        return self.classifier.lesson(tokens, target, rng, self.mask_rate, self.whole_words)
 
     def _rng(self, *numbers):
         return np.random.default_rng((self.seed,) + numbers)
@@ -158,7 +121,7 @@ class Trainer(object):
         """Accuracy first; among equals the likelier."""
         return record['dev_accuracy'], record['dev_log_likelihood']
 
-    def _after_epoch(self, epoch, loss, dev, history, best, best_weights):
+    def _after_epoch(self, epoch, loss, dev, history, best, best_weights, folder):
         """Evaluates on dev, keeps and writes the best; without dev the last is the best."""
         record = {'epoch': epoch, 'loss': loss}
         if dev:
@@ -173,70 +136,25 @@ class Trainer(object):
             if dev:
                 best = self._dev_score(record), epoch
                 best_weights = [w.numpy() for w in self.classifier.model.trainable_variables]
-            if self.out:
+            if folder:
                 self.classifier.save(self.out)
                 if dev:
-                    self._write_best(best_weights)
+                    folder.write_best(best_weights)
         return history, best, best_weights
-
-    def _set_weights(self, weights):
-        for variable, value in zip(self.classifier.model.trainable_variables, weights):
-            variable.assign(value)
 
     def _waited(self, history, best):
         return bool(self.patience and best and history[-1]['epoch'] - best[1] >= self.patience)
 
-    # --- the out folder -----------------------------------------------------------------------------
-
-    def _open_out(self, state, labelled, unlabelled, dev):
-        """Makes the folder and, with resume, reads the state; returns the history so far."""
-        self._settings = {
-            'learning_rate': self.learning_rate, 'prompt_learning_rate': self.prompt_learning_rate,
-            'batch_size': self.batch_size, 'mask_rate': self.mask_rate, 'whole_words': self.whole_words,
-            'seed': self.seed, 'pattern': self.classifier.pattern.string, 'maxlen': self.classifier.maxlen,
-            'checkpoint': self.classifier.checkpoint.fingerprint,
-            'labelled': len(labelled), 'unlabelled': len(unlabelled), 'dev': len(dev),
-            'train': self.classifier.train_settings,
-            'digest of texts and label words': hashlib.sha256(json.dumps(
-                [labelled, unlabelled, dev, self.classifier.words]).encode()).hexdigest()[:12]}
-        progress = os.path.join(self.out, 'resume', 'progress.json')
-        if self.resume:
-            if not os.path.isfile(progress):
-                raise UserError('%s holds no interrupted run to resume.' % self.out)
-            with open(progress, encoding='utf-8') as reader:
-                saved = json.load(reader)
-            changed = ['%s was %s and is %s' % (k, saved['settings'].get(k), v) for k, v in self._settings.items()
-                       if saved['settings'].get(k) != v]
-            if changed:
-                raise UserError('%s cannot be resumed with other settings: %s.' % (self.out, '; '.join(changed)))
-            state.read(os.path.join(self.out, 'resume', saved['state'])).assert_existing_objects_matched()
-            self.classifier.history = saved['history']
-            return saved['history']
-        if any(glob.glob(os.path.join(glob.escape(self.out), name)) for name in _IN_USE):
-            raise UserError('%s already holds a model: choose another folder%s.' % (
-                self.out, ', or resume the interrupted run in it' if os.path.exists(progress) else ''))
-        try:
-            os.makedirs(os.path.join(self.out, 'resume'), exist_ok=True)
-            with open(os.path.join(self.out, 'resume', 'writable'), 'w'):
-                pass
-        except OSError as e:
-            raise UserError('%s cannot be written: %s.' % (self.out, e.strerror)) from None
-        return []
-
-    def _write_best(self, weights):
-        path = os.path.join(self.out, 'resume', 'best')
-        np.savez(path + '.tmp.npz', *weights)
-        os.replace(path + '.tmp.npz', path + '.npz')
-
-    def _read_best(self):
-        with np.load(os.path.join(self.out, 'resume', 'best.npz')) as saved:
-            return [saved['arr_%d' % i] for i in range(len(saved.files))]
-
-    def _save_state(self, state, history):
-        """Two states by turns: the one that progress.json names is always whole."""
-        folder, name = os.path.join(self.out, 'resume'), 'state%d' % (len(history) % 2)
-        state.write(os.path.join(folder, name))
-        partial = os.path.join(folder, 'progress.tmp')
-        with open(partial, 'w', encoding='utf-8') as writer:
-            json.dump({'settings': self._settings, 'history': history, 'state': name}, writer, ensure_ascii=False)
-        os.replace(partial, os.path.join(folder, 'progress.json'))
+    def _settings(self, streams, dev):
+        """What a resumed run must have in common with the interrupted one."""
+        texts = [text for stream in streams for text in stream.texts]
+        labelled = sum(target is not None for _, target in texts)
+        digest = hashlib.sha256(json.dumps([
+            [[tokens, np.asarray(target).tolist()] for tokens, target in texts], list(dev),
+            self.classifier.task.verbalizer.words]).encode()).hexdigest()[:12]
+        return dict(
+            {name: getattr(self, name) for name in ('learning_rate', 'prompt_learning_rate', 'batch_size', 'mask_rate',
+                                                    'whole_words', 'seed')},
+            checkpoint=self.classifier.checkpoint.fingerprint, labelled=labelled, unlabelled=len(texts) - labelled,
+            dev=len(dev), streams=[[s.share, s.weight] for s in streams], **self.classifier.settings(),
+            **{'digest of texts and label words': digest})

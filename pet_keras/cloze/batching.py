@@ -1,11 +1,13 @@
 """Encoded sequences → padded batches of similar length."""
 import numpy as np
 
+from pet_keras.errors import UserError
 
-def pad(sequences, length=None):
-    """Lists of int → int32 array `[batch, longest]`, padded with 0 (`[PAD]`)."""
+
+def pad(sequences, length=None, dtype='int32'):
+    """Lists of numbers → array `[batch, longest]`, padded with 0 (`[PAD]`)."""
     length = length or max(map(len, sequences))
-    padded = np.zeros((len(sequences), length), 'int32')
+    padded = np.zeros((len(sequences), length), dtype)
     for row, sequence in zip(padded, sequences):
         row[:len(sequence)] = sequence
     return padded
@@ -28,3 +30,28 @@ def batches_by_length(lengths, batch_size, rng=None, pool=32):
         part = part[np.argsort(-lengths[part], kind='stable')]
         batches += [part[i:i + batch_size] for i in range(0, len(part), batch_size)]
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def lesson_batches(lessons, order):
+    """Padded arrays `((token_ids, segment_ids, positions), (targets, weights))`; weights are 0 where there is none."""
+    for batch in order:
+        ids, segments, positions, targets, weights = zip(*[lessons[i] for i in batch])
+        n = max(1, max(map(len, positions)))
+        yield (pad(ids), pad(segments), pad(positions, n)), (pad(targets, n), pad(weights, n, 'float32'))
+
+
+def question_batches(examples, batch_size):
+    """`(indices of the examples, token_ids, segment_ids, positions)`, sequences of one example side by side.
+
+    Arguments: `examples`, a list of Questions each; `batch_size`, sequences in a batch (at least one
+    example's). The examples of a batch have equally many questions.
+    """
+    if batch_size < 1:
+        raise UserError('batch_size is at least 1.')
+    counts = np.array([len(questions) for questions in examples], int)
+    lengths = np.array([max(len(q.token_ids) for q in questions) for questions in examples], int)
+    for count in np.unique(counts):
+        same = np.flatnonzero(counts == count)
+        for batch in batches_by_length(lengths[same], max(1, batch_size // count)):
+            ids, segments, positions = zip(*[q for i in same[batch] for q in examples[i]])
+            yield same[batch], pad(ids), pad(segments), pad(positions)

@@ -1,25 +1,16 @@
 """Verbalizers: label words, their tokens, and how words' probabilities become a label's."""
 import re
 
-import numpy as np
-
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.errors import UserError
 
 _SPECIAL = re.compile(r'\[unused\d+\]')
 
 
-def _logsumexp(scores):
-    top = scores.max(axis=-1, keepdims=True)
-    return (top + np.log(np.exp(scores - top).sum(axis=-1, keepdims=True)))[..., 0]
-
-
-# Each takes [batch, words of one label] of log-probabilities and gives [batch].
+# How the words of one label are merged; networks.label_scores computes it
 AGGREGATIONS = {
-    'mean': lambda s: _logsumexp(s) - np.log(s.shape[-1]),  # the mean of the words' probabilities
-    'sum': _logsumexp,  # the probability that any of the words stands there
-    'max': lambda s: s.max(axis=-1),  # the likeliest word
-    'first': lambda s: s[..., 0],  # the first word alone; the others serve in training only
+    'mean': "the mean of the words' probabilities", 'sum': 'the probability that any of the words stands there',
+    'max': 'the likeliest word', 'first': 'the first word alone; the others serve in training only',
 }
 
 
@@ -80,14 +71,3 @@ class Verbalizer(object):
                     self.labels[owner[tuple(ids)]], self.labels[index],
                     ''.join(tokenizer.id_to_token(i) for i in ids)))
         return found
-
-    def merge(self, word_scores, word_labels):
-        """Label log-probabilities from word log-probabilities, normalised over the labels.
-
-        Arguments: `word_scores` float `[batch, words]`; `word_labels` list of label indices, one a word.
-        Returns: float `[batch, labels]`.
-        """
-        scores, word_labels = np.asarray(word_scores, 'float64'), np.asarray(word_labels)
-        merge = AGGREGATIONS[self.aggregation]
-        merged = np.stack([merge(scores[:, word_labels == k]) for k in range(len(self.words))], axis=-1)
-        return merged - _logsumexp(merged)[:, None]

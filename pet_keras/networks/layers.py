@@ -39,4 +39,17 @@ class WordLogits(Layer):
         return logits
 
 
+class WordLogProbs(Layer):
+    """Log-probabilities of a few words, normalised over the vocabulary.
+
+    Input: logits `[batch, n, vocab_size]`. Output: float32 `[batch, n, len(token_ids)]`.
+    """
+    def __init__(self, token_ids, **kwargs):
+        super(WordLogProbs, self).__init__(**kwargs)
+        self.token_ids = list(token_ids)
+
+    def call(self, inputs):
+        return tf.gather(tf.nn.log_softmax(tf.cast(inputs, 'float32')), self.token_ids, axis=-1)
+
+
 keras.utils.get_custom_objects()['GatherPositions'] = GatherPositions

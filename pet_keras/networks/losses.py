@@ -1,19 +1,15 @@
-"""What a cloze is trained on."""
+"""What a network is trained on."""
 from pet_keras.backend import keras, tf
 
 
-def masked_crossentropy(y_true, y_pred):
-    """Mean cross-entropy over the positions whose target is not 0 (`[PAD]`).
+def weighted_crossentropy(targets, weights, logits):
+    """Mean cross-entropy of the targets, each with its weight; 0 where all weights are.
 
-    The author's loss (kexue.fm 7764): one mean over every masked position of the batch, whether it
-    stands in the pattern, in a labelled text or in an unlabelled one.
+    With weights of 1 it is the author's loss (kexue.fm 7764): one mean over every masked position of the
+    batch, whether it stands in the pattern, in a labelled text or in an unlabelled one.
 
-    Arguments: `y_true` int `[batch, n]`; `y_pred` logits `[batch, n, vocab_size]`.
+    Arguments: `targets` int `[batch, n]`; `weights` float `[batch, n]`, 0 for padding; `logits`
+    `[batch, n, classes]`.
     """
-    y_true = tf.cast(y_true, 'int32')
-    weight = tf.cast(tf.not_equal(y_true, 0), 'float32')
-    loss = keras.losses.sparse_categorical_crossentropy(y_true, tf.cast(y_pred, 'float32'), from_logits=True)
-    return tf.reduce_sum(loss * weight) / tf.maximum(tf.reduce_sum(weight), 1.)
-
-
-keras.utils.get_custom_objects()['masked_crossentropy'] = masked_crossentropy
+    loss = keras.losses.sparse_categorical_crossentropy(targets, tf.cast(logits, 'float32'), from_logits=True)
+    return tf.math.divide_no_nan(tf.reduce_sum(loss * weights), tf.reduce_sum(weights))

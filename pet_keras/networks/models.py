@@ -3,11 +3,12 @@ import re
 import warnings
 
 from pet_keras.backend import BERT, GPT, GPT2, GPT2_ML, NEZHA, Embedding, Input, K, LM_Mask
-from pet_keras.backend import build_transformer_model, keras
+from pet_keras.backend import build_transformer_model
 from pet_keras.checkpoints.checkpoint import Checkpoint
+from pet_keras.checkpoints.config import network_arguments
 from pet_keras.errors import UserError
-from pet_keras.networks.layers import GatherPositions, WordLogits
-from pet_keras.networks.ptuning_embedding import PtuningEmbedding
+from pet_keras.networks.layers import GatherPositions
+from pet_keras.networks.tuning import AllWeights, Prompt
 
 _FAMILIES = {'bert': BERT, 'nezha': NEZHA, 'gpt': GPT, 'gpt2': GPT2, 'gpt2_ml': GPT2_ML}
 
@@ -18,7 +19,7 @@ class AtPositions(object):
     The product over `[batch, length, vocab_size]` is most of the memory and time of the published
     scripts; over `[batch, n, vocab_size]` it is next to nothing.
     """
-    prompt = None  # the arguments of PtuningEmbedding, where there is a prompt
+    tuning = AllWeights()  # see networks.tuning: it may put layers of its own into the network
 
     def get_inputs(self):
         inputs = super(AtPositions, self).get_inputs()
@@ -31,10 +32,7 @@ class AtPositions(object):
         return super(AtPositions, self).apply_embeddings(inputs[0] if self.one_input else inputs)
 
     def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
-        if self.prompt and layer is Embedding and kwargs.get('name') == 'Embedding-Token':
-            layer = PtuningEmbedding
-            if 'input_dim' in kwargs:
-                kwargs.update(self.prompt)
+        layer, kwargs = self.tuning.layer(layer, kwargs)
         if (arguments or {}).get('mode') == 'dense':
             self.features = inputs  # what the vocabulary product is taken of
         return super(AtPositions, self).apply(inputs, layer, arguments, **kwargs)
@@ -65,11 +63,9 @@ class AtPositions(object):
             raise UserError('%s says %d layers, but %s has more.' % (
                 checkpoint.config_path, self.num_hidden_layers, checkpoint.weights_path))
         K.batch_set_value(pairs)
-        if self.prompt:
-            self.layers['Embedding-Token'].prompt_from_table()
 
 
-def build_mlm(checkpoint, return_keras_model=True, prompt=None, **kwargs):
+def build_mlm(checkpoint, return_keras_model=True, prompt=None, tuning=None, **kwargs):
     """The masked language model of a checkpoint, as a Keras model.
 
     Inputs: `token_ids [batch, length]`, `segment_ids [batch, length]`, `positions [batch, n]`.
@@ -80,6 +76,7 @@ def build_mlm(checkpoint, return_keras_model=True, prompt=None, **kwargs):
         return_keras_model: False returns the bert4keras object, whose `model` it is.
         prompt: None, or arguments of PtuningEmbedding, `{'trainable_token_ids': [1, 2], 'encoder': 'lstm'}`: all
             weights but these rows are frozen, unless `trainable_table` is among them and true.
+        tuning: another way of tuning, see `networks.tuning`.
         kwargs: anything bert4keras' `build_transformer_model` takes, e.g. `dropout_rate=0.`.
 
     Raises: UserError where there is no MLM head, or the files do not fit together.
@@ -87,11 +84,11 @@ def build_mlm(checkpoint, return_keras_model=True, prompt=None, **kwargs):
     checkpoint = _checked(checkpoint)
     if checkpoint.application != 'mlm' or checkpoint.family not in ('bert', 'nezha'):
         raise UserError('%s is a causal language model: it has no blank to fill. Use build_lm.' % checkpoint.folder)
-    return _build(checkpoint, (AtPositions, _FAMILIES[checkpoint.family]), return_keras_model, prompt,
+    return _build(checkpoint, (AtPositions, _FAMILIES[checkpoint.family]), return_keras_model, tuning, prompt,
                   with_mlm='linear', **kwargs)
 
 
-def build_lm(checkpoint, return_keras_model=True, prompt=None, **kwargs):
+def build_lm(checkpoint, return_keras_model=True, prompt=None, tuning=None, **kwargs):
     """The causal language model of a checkpoint: as `build_mlm`, but the logits are those of the *next* token.
 
     For BERT and NEZHA architectures trained from left to right (`Checkpoint(..., application='lm')`: the
@@ -102,9 +99,9 @@ def build_lm(checkpoint, return_keras_model=True, prompt=None, **kwargs):
         if checkpoint.application != 'lm':
             raise UserError("%s is not marked as a causal language model; if it is one, open it with "
                             "Checkpoint(..., application='lm')." % checkpoint.folder)
-        return _build(checkpoint, (AtPositions, LM_Mask, _FAMILIES[checkpoint.family]), return_keras_model, prompt,
-                      with_mlm='linear', **kwargs)
-    return _build(checkpoint, (AtPositions, _FAMILIES[checkpoint.family]), return_keras_model, prompt,
+        return _build(checkpoint, (AtPositions, LM_Mask, _FAMILIES[checkpoint.family]), return_keras_model, tuning,
+                      prompt, with_mlm='linear', **kwargs)
+    return _build(checkpoint, (AtPositions, _FAMILIES[checkpoint.family]), return_keras_model, tuning, prompt,
                   final_activation='linear', **kwargs)
 
 
@@ -117,35 +114,23 @@ def _checked(checkpoint):
     return (checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)).check()
 
 
-def _build(checkpoint, bases, return_keras_model, prompt, **kwargs):
-    kwargs.setdefault('hidden_act', checkpoint.hidden_act)
+def _build(checkpoint, bases, return_keras_model, tuning, prompt, **kwargs):
+    tuning = tuning or (Prompt(**prompt) if prompt else AllWeights())
     with warnings.catch_warnings():  # bert4keras shares one unseeded initializer; every weight is then loaded
         warnings.filterwarnings('ignore', message='The initializer TruncatedNormal is unseeded')
         try:
             transformer = build_transformer_model(
-                checkpoint.config_path, model=type('ClozeModel', bases, {'prompt': prompt}),
-                return_keras_model=False, **kwargs)
+                model=type('ClozeModel', bases, {'tuning': tuning}), return_keras_model=False,
+                **dict(network_arguments(checkpoint.config), **kwargs))
         except UserError:
             raise
         except (TypeError, ValueError) as e:
             raise UserError('%s does not describe a model: %s' % (checkpoint.config_path, e)) from None
     transformer.load(checkpoint)
-    if prompt and not prompt.get('trainable_table'):
-        for layer in transformer.model.layers:
-            layer.trainable = layer.name == 'Embedding-Token'
+    tuning.attach(transformer)
     return transformer.model if return_keras_model else transformer
 
 
 def model_inputs(model, token_ids, segment_ids, positions):
     """What a model built here is fed, as a list: some checkpoints take no segment ids."""
     return [token_ids, segment_ids, positions] if len(model.inputs) == 3 else [token_ids, positions]
-
-
-def label_word_model(transformer, token_ids):
-    """The same network with logits `[batch, n, len(token_ids)]` of a few words only.
-
-    Arguments: `transformer` from `build_mlm(..., return_keras_model=False)`; `token_ids` list of int.
-    """
-    logits = WordLogits(transformer.layers['Embedding-Token'], transformer.layers.get('MLM-Bias'), token_ids,
-                        name='Label-Word-Logits')(transformer.features)
-    return keras.models.Model(transformer.inputs, logits)

@@ -4,12 +4,15 @@ import os
 import numpy as np
 
 from pet_keras.backend import keras, tf
-from pet_keras.cloze.cloze import Cloze, ask, merge_scores, score_words
+from pet_keras.classifiers.model_folder import find_checkpoint, read_added, read_header
+from pet_keras.cloze.batching import pad, question_batches
+from pet_keras.cloze.cloze import Cloze
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
+from pet_keras.networks.label_scores import LabelScores
 from pet_keras.networks.models import build, model_inputs
-from pet_keras.networks.prompts import read_prompt
+from pet_keras.networks.tuning import Prompt
 
 
 class PromptServer(object):
@@ -32,20 +35,20 @@ class PromptServer(object):
             raise UserError('Give at least one prompt folder, in a dict of name: folder.')
         self.names, prompts = list(folders), []
         for folder in folders.values():
-            fields, rows, checkpoint = read_prompt(folder, checkpoint)
+            fields, rows, checkpoint = _read_prompt(folder, checkpoint)
             prompts.append((Task.load(os.path.join(folder, 'task.json')), fields, rows))
         vocab, size = checkpoint.vocab, len(checkpoint.vocab)
         self.tasks, self.clozes, self.tokenizer = [], [], checkpoint.tokenizer()
         all_rows = np.concatenate([rows for _, _, rows in prompts])
-        self.transformer = build(checkpoint, return_keras_model=False,
-                                 prompt={'trainable_token_ids': range(size, size + len(all_rows))})
-        self.transformer.layers['Embedding-Token'].set_prompt(all_rows)
-        table = np.concatenate([self.transformer.layers['Embedding-Token'].embeddings.numpy(), all_rows])
+        tuning = Prompt(range(size, size + len(all_rows)))
+        self.transformer = build(checkpoint, return_keras_model=False, tuning=tuning)
+        tuning.embedding.set_prompt(all_rows)
+        table = np.concatenate([tuning.embedding.embeddings.numpy(), all_rows])
         bias = self.transformer.layers.get('MLM-Bias')
         bias = np.zeros(size, 'float32') if bias is None else bias.beta.numpy()
         heads, start = [], size
         for task, fields, rows in prompts:
-            own = {token: start + i for i, token in enumerate(fields['tokens'])}
+            own = {token: start + i for i, token in enumerate(fields['prompt_tokens'])}
             original = np.concatenate([np.arange(size), np.zeros(len(all_rows), int)])
             known = {token: i for token, i in own.items() if token in vocab}  # the others have no logit
             original[list(known.values())] = [vocab[token] for token in known]
@@ -64,25 +67,34 @@ class PromptServer(object):
         for mask, (_, _, ids, _) in zip(replaced, heads):
             mask[ids] = True
         self._table, self._bias, self._replaced = table[:size], bias, replaced
+        self._label_scores = LabelScores([(cloze.answers, task.verbalizer.aggregation)
+                                          for cloze, task in zip(self.clozes, self.tasks)])
+        self._label_scores.build(None)
+        self._label_scores.offset.assign(pad([fields.get('offset', []) for _, fields, _ in prompts],
+                                             self._label_scores.offset.shape[1], 'float64'))
 
     @tf.function(reduce_retracing=True)
     def _score(self, task, token_ids, segment_ids, positions):
-        """Log-probabilities of each text's own columns, normalised over its own vocabulary."""
+        """Scores of each text's own labels; its words are normalised over its own vocabulary.
+
+        Arguments: `task` int `[texts]`; the others `[texts * questions, …]`.
+        """
         inputs = model_inputs(self._model, token_ids, segment_ids, positions)
         features = tf.cast(self._model(inputs, training=False), 'float32')
+        each = tf.repeat(task, tf.shape(token_ids)[0] // tf.shape(task)[0])
 
         def logits(head):
-            rows, bias = (tf.gather(part, task) for part in head)
+            rows, bias = (tf.gather(part, each) for part in head)
             return tf.einsum('bnh,bwh->bnw', features, rows) + bias[:, None]
         everything = tf.einsum('bnh,vh->bnv', features, self._table) + self._bias
-        everything = tf.where(tf.gather(self._replaced, task)[:, None], -np.inf, everything)
+        everything = tf.where(tf.gather(self._replaced, each)[:, None], -np.inf, everything)
         total = tf.reduce_logsumexp(tf.concat([everything, logits(self._own)], -1), -1, keepdims=True)
-        return logits(self._words) - total
+        return self._label_scores(logits(self._words) - total, task)
 
     def predict_log_proba(self, items, batch_size=64):
         """One float64 array of label log-probabilities for each `(name, text)` or `(name, text, text)`."""
-        items, questions, rows, tasks = list(items), [], [], []
-        for row, item in enumerate(items):
+        tasks, questions = [], []
+        for item in items:
             if isinstance(item, str):
                 raise UserError('An item is (name of the prompt, text), not a text alone.')
             name, *texts = item
@@ -92,15 +104,14 @@ class PromptServer(object):
             if not texts:
                 raise UserError('Prompt %r was asked about no text: an item is (name, text).' % name)
             self.clozes[k].pattern.texts(*texts)
-            tokens = [self.tokenizer.tokens_to_ids(tokenize(self.tokenizer, text)) for text in texts]
-            asked, where = ask(self.clozes[k], [tokens], [row])
-            questions, rows, tasks = questions + asked, rows + where, tasks + [k] * len(asked)
-        tasks = np.array(tasks, 'int32')
-        scores = score_words(questions, rows, lambda batch, *arrays: self._score(tasks[batch], *arrays), batch_size)
-        result = []
-        for (name, *_), case in zip(items, scores):
-            k = self.names.index(name)
-            result.append(merge_scores([case], self.tasks[k].verbalizer, self.clozes[k].words)[0])
+            tasks.append(k)
+            questions.append(self.clozes[k].questions(
+                [self.tokenizer.tokens_to_ids(tokenize(self.tokenizer, text)) for text in texts]))
+        result, tasks = [None] * len(tasks), np.array(tasks, 'int32')
+        for batch, *inputs in question_batches(questions, batch_size):
+            for i, scores in zip(batch, self._score(tasks[batch], *inputs).numpy()):
+                scores = scores[:len(self.tasks[tasks[i]].labels)]
+                result[i] = scores - np.logaddexp.reduce(scores)
         return result
 
     def predict(self, items, batch_size=64):
@@ -108,6 +119,20 @@ class PromptServer(object):
         items = list(items)
         return [self.tasks[self.names.index(item[0])].labels[int(scores.argmax())]
                 for item, scores in zip(items, self.predict_log_proba(items, batch_size))]
+
+
+def _read_prompt(folder, checkpoint):
+    """`(fields, rows, Checkpoint)` of a prompt folder; UserError where it is none."""
+    fields = read_header(folder)
+    if fields['tuning']['train'] != 'prompt':
+        raise UserError('%s is not a prompt that pet_keras saved, but a whole model.' % folder)
+    checkpoint = find_checkpoint(folder, fields, checkpoint)
+    rows, width = read_added(folder).get('prompt'), checkpoint.config.get('embedding_size',
+                                                                           checkpoint.config['hidden_size'])
+    if rows is None or rows.shape != (len(fields['prompt_tokens']), width):
+        raise UserError('%s is damaged: its rows have shape %s, not %s.' % (
+            folder, None if rows is None else rows.shape, (len(fields['prompt_tokens']), width)))
+    return fields, rows, checkpoint
 
 
 def _stack(heads):

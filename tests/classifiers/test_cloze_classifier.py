@@ -266,7 +266,7 @@ def test_a_saved_model_is_itself_a_checkpoint(tiny, tmp_path):
 
 
 def test_a_folder_that_is_no_trained_model_is_refused(tiny, tmp_path):
-    with pytest.raises(UserError, match='no classifier.json'):
+    with pytest.raises(UserError, match='no model.json'):
         ClozeClassifier.load(tiny)
     with pytest.raises(UserError, match='no such folder'):
         ClozeClassifier.load(str(tmp_path / 'nowhere'))
@@ -275,12 +275,12 @@ def test_a_folder_that_is_no_trained_model_is_refused(tiny, tmp_path):
 def test_a_damaged_classifier_json_is_refused_by_name(classifier, tmp_path):
     folder = str(tmp_path / 'model')
     classifier.save(folder)
-    path = os.path.join(folder, 'classifier.json')
+    path = os.path.join(folder, 'model.json')
     with open(path, encoding='utf-8') as reader:
         text = reader.read()
     with open(path, 'w', encoding='utf-8') as writer:
         writer.write(text[:20])  # what a full disk leaves
-    with pytest.raises(UserError, match='classifier.json'):
+    with pytest.raises(UserError, match='model.json'):
         ClozeClassifier.load(folder)
 
 

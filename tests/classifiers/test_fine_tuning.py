@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
+from pet_keras.backend import tf
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
+from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
@@ -95,12 +98,57 @@ def test_unlabelled_texts_are_refused(tiny):
             classifier.fit(*data, epochs=1)
 
 
-def test_a_folder_to_write_is_refused_before_training(tiny, tmp_path):
+@pytest.mark.parametrize('kind', ['masked', 'causal'])
+def test_a_saved_one_predicts_the_same_and_its_folder_is_a_checkpoint_too(kind, tiny, causal, tmp_path):
+    classifier = _fit(tiny if kind == 'masked' else causal, out=str(tmp_path / 'out'))
+    again = FineTuningClassifier.load(str(tmp_path / 'out'))
+    np.testing.assert_array_equal(again.predict_log_proba(NEW), classifier.predict_log_proba(NEW))
+    assert again.history == classifier.history and again.maxlen == 40
+    assert again.checkpoint.is_causal == (kind == 'causal')
+    encoder = ClozeClassifier(TASK, str(tmp_path / 'out'), '{text}[MASK]').transformer
+    name, weight = next(iter(encoder.variables()))
+    trained = dict((n, w.numpy()) for n, w in classifier.transformer.variables())
+    np.testing.assert_array_equal(weight.numpy(), trained[name])
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(tiny, monkeypatch, tmp_path):
+    settings = dict(epochs=3, dev=LABELLED[::4])
+    whole, train_epoch = _fit(tiny, **settings), Trainer._train_epoch
+
+    def interrupted(self, epoch, streams):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return train_epoch(self, epoch, streams)
+    monkeypatch.setattr(Trainer, '_train_epoch', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _fit(tiny, out=str(tmp_path / 'out'), **settings)
+    monkeypatch.setattr(Trainer, '_train_epoch', train_epoch)
+    resumed = _fit(tiny, out=str(tmp_path / 'out'), resume=True, **settings)
+    assert resumed.history == whole.history
+    assert _equal(resumed.model.get_weights(), whole.model.get_weights())
+    assert _equal(FineTuningClassifier.load(str(tmp_path / 'out')).model.get_weights(), whole.model.get_weights())
+
+
+def test_soft_labels_teach_their_probabilities(tiny):
+    """The loss is -sum p log q; a step of plain gradient descent moves the bias by the mean of p - q."""
+    soft = [e._replace(label={'正面': .7, '负面': .3} if e.label == '正面' else {'负面': 1.}) for e in LABELLED]
     classifier = FineTuningClassifier(TASK, tiny)
-    before = classifier.model.get_weights()
-    with pytest.raises((UserError, NotImplementedError)):
-        classifier.fit(LABELLED, epochs=1, out=str(tmp_path / 'out'))
-    assert _equal(before, classifier.model.get_weights())
+    q = classifier.predict_proba(LABELLED)
+    p = np.array([[.7, .3] if e.label == '正面' else [0., 1.] for e in LABELLED])
+    lessons = [classifier.lesson(*text, None, 0) for text in classifier.streams(classifier.examples(soft, True), [])[0].texts]
+    (inputs, targets), = classifier.batches(lessons, [np.arange(len(lessons))])
+    with tf.GradientTape() as tape:
+        loss = classifier.objective(classifier.model, inputs, targets)
+    assert float(loss) == pytest.approx(-(p * np.log(q)).sum() / len(p), abs=1e-5)
+    np.testing.assert_allclose(tape.gradient(loss, classifier.head.bias), (q - p).mean(axis=0), atol=1e-5)
+    classifier.fit(soft, epochs=30, batch_size=8, learning_rate=5e-3)
+    np.testing.assert_allclose(classifier.predict_proba(LABELLED)[:, 0], p[:, 0], atol=0.1)
+
+
+@pytest.mark.parametrize('label', [{'正面': .7}, {'正面': 1.5, '负面': -.5}, {}, {'好': 1.}], ids=str)
+def test_a_soft_label_that_is_no_distribution_over_the_labels_is_refused(tiny, label):
+    with pytest.raises(UserError, match='sum to 1|not in task'):
+        FineTuningClassifier(TASK, tiny).fit([Example('房间很干净', label=label)], epochs=1)
 
 
 def test_a_causal_model_is_read_at_its_last_token(causal):

@@ -23,7 +23,7 @@ LABELLED = [Example('房间干净', label='正面'), Example('又脏又吵', lab
             Example('味道难吃再也不来', label='负面')]
 TEXTS = [e.text for e in LABELLED] + ['今天天气很好我们去吃饭']
 MASKED, CAUSAL = prompt_pattern(4), prompt_pattern(4, 'both', causal=True)
-ROWS = 'prompt.safetensors'
+ROWS = 'added.safetensors'
 
 
 @pytest.fixture
@@ -331,7 +331,7 @@ def test_the_best_epochs_rows_are_kept_and_written(still, monkeypatch, tmp_path)
     assert len(asked) == 4 and all(np.abs(rows - asked[2]).max() > 1e-4 for rows in asked[:2] + asked[3:])
     np.testing.assert_allclose(_rows(classifier), asked[2], atol=1e-7)
     np.testing.assert_allclose(_written(tmp_path / 'out'), asked[2], atol=1e-7)
-    assert sorted(os.listdir(str(tmp_path / 'out'))) == ['prompt.json', ROWS, 'task.json']
+    assert sorted(os.listdir(str(tmp_path / 'out'))) == [ROWS, 'model.json', 'task.json']
 
 
 @pytest.mark.parametrize('train', ['prompt', 'all'])
@@ -406,7 +406,7 @@ def test_a_saved_prompt_is_small_and_predicts_the_same(encoder, still, tmp_path)
     assert classifier.evaluate(LABELLED)['log_likelihood'] == pytest.approx(best['dev_log_likelihood'], abs=1e-6)
     folder, expected = str(tmp_path / 'prompt'), classifier.predict_proba(TEXTS)
     classifier.save(folder)
-    assert sorted(os.listdir(folder)) == ['prompt.json', ROWS, 'task.json']
+    assert sorted(os.listdir(folder)) == [ROWS, 'model.json', 'task.json']
     assert sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder)) < 20 * 1024
     again = ClozeClassifier.load(folder)
     np.testing.assert_allclose(again.predict_proba(TEXTS), expected, atol=1e-6)
@@ -444,10 +444,10 @@ def test_a_prompt_opened_as_a_checkpoint_is_named(saved):
 def test_neither_kind_of_model_is_saved_over_the_other(still, saved, tmp_path):
     _, folder = saved
     whole, other = ClozeClassifier(TASK, still), str(tmp_path / 'whole')
-    with pytest.raises(UserError, match='another model .prompt.json'):
+    with pytest.raises(UserError, match='another model .cloze, train=.prompt.'):
         whole.save(folder)
     whole.save(other)
-    with pytest.raises(UserError, match='another model .classifier.json'):
+    with pytest.raises(UserError, match='another model .cloze, train=.all.'):
         saved[0].save(other)
 
 
@@ -464,7 +464,7 @@ def test_a_pattern_of_other_prompt_tokens_needs_another_classifier(still):
 
 
 def test_rows_of_other_tokens_than_the_patterns_are_refused(saved):
-    path = os.path.join(saved[1], 'prompt.json')
+    path = os.path.join(saved[1], 'model.json')
     with open(path, encoding='utf-8') as reader:
         fields = json.load(reader)
     fields['pattern'] = '[unused4][unused3][MASK][unused2][unused1]{text}'
@@ -524,14 +524,14 @@ def _overwrite(content):
 
 @pytest.mark.parametrize('name,damage', [
     (ROWS, _cut), (ROWS, _overwrite(b'')), (ROWS, _overwrite(b'rubbish ' * 40)), (ROWS, os.remove),
-    ('prompt.json', _cut), ('prompt.json', _overwrite(b'null')), ('prompt.json', _overwrite(b'{"pattern": "{text}"}')),
+    ('model.json', _cut), ('model.json', _overwrite(b'null')), ('model.json', _overwrite(b'{"pattern": "{text}"}')),
 ], ids=['rows cut', 'rows empty', 'rows rubbish', 'rows missing', 'json cut', 'json null', 'json without keys'])
 def test_a_damaged_prompt_is_named_in_the_error(name, damage, saved):
     folder = saved[1]
     damage(os.path.join(folder, name))
     with pytest.raises(UserError) as e:
         ClozeClassifier.load(folder)
-    assert folder in str(e.value) and 'not a prompt' in str(e.value)
+    assert folder in str(e.value) and 'damaged' in str(e.value)
 
 
 def test_rows_of_another_shape_are_refused(saved):
@@ -547,13 +547,14 @@ def test_rows_of_another_shape_are_refused(saved):
 def test_the_files_can_be_read_by_others_as_far_as_the_umask_allows(saved):
     folder = saved[1]
     modes = {name: os.stat(os.path.join(folder, name)).st_mode & 0o777 for name in os.listdir(folder)}
-    assert modes[ROWS] == modes['prompt.json']
+    assert modes[ROWS] == modes['model.json']
 
 
-def test_prompt_json_says_what_the_rows_are(saved):
+def test_model_json_says_what_the_rows_are(saved):
     classifier, folder = saved
-    with open(os.path.join(folder, 'prompt.json'), encoding='utf-8') as reader:
+    with open(os.path.join(folder, 'model.json'), encoding='utf-8') as reader:
         fields = json.load(reader)
-    assert fields['tokens'] == ['[unused1]', '[unused2]', '[unused3]', '[unused4]']
+    assert fields['prompt_tokens'] == ['[unused1]', '[unused2]', '[unused3]', '[unused4]']
     assert (fields['pattern'], fields['maxlen']) == (MASKED, 40)
-    assert fields['fingerprint'] == classifier.checkpoint.fingerprint and os.path.isabs(fields['checkpoint'])
+    assert fields['checkpoint']['fingerprint'] == classifier.checkpoint.fingerprint
+    assert os.path.isabs(fields['checkpoint']['name'])

@@ -9,10 +9,11 @@ import numpy_bert
 from pet_keras.backend import tf
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
-from pet_keras.classifiers.training import Trainer, default_learning_rate
+from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
+from pet_keras.networks.tuning import default_learning_rate
 
 TASK = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'})
 LABELLED = [Example(a + b, label=label) for label, words in (('正面', ['干净', '好吃', '安静', '舒服']),
@@ -79,7 +80,7 @@ def _script(monkeypatch, accuracies, likelihoods=None, stop_in=None):
     """Epochs that cost nothing (noise on the weights) and dev results as given, one an epoch from 0 on."""
     reached = {'epoch': 0}
 
-    def train_epoch(self, epoch, texts):
+    def train_epoch(self, epoch, streams):
         if epoch + 1 == stop_in:
             raise KeyboardInterrupt
         self.classifier.model.set_weights(_noise(self.classifier.model.get_weights(), epoch))
@@ -170,10 +171,10 @@ def test_every_weight_of_the_model_trains(still):
 def test_the_loss_of_one_batch_is_the_mean_over_blanks_and_random_masks(still):
     classifier, data = ClozeClassifier(TASK, still), (LABELLED[:3], UNLABELLED[:3])
     trainer = Trainer(classifier, batch_size=6, mask_rate=0.3, seed=4)
-    texts = trainer.texts(classifier.examples(data[0]), classifier.examples(data[1]))
+    stream, = classifier.streams(classifier.examples(data[0]), classifier.examples(data[1]))
     losses = []
-    for i, text in enumerate(texts):
-        source, segments, positions, targets = classifier.lesson(*text, trainer._rng(0, i), trainer.mask_rate)
+    for i, text in enumerate(stream.texts):
+        source, segments, positions, targets, _ = classifier.lesson(*text, trainer._rng(0, i), trainer.mask_rate)
         proba = numpy_bert.softmax(numpy_bert.mlm_logits(still, source, segments))
         losses += [-np.log(proba[p, t]) for p, t in zip(positions, targets)]
     assert len(losses) > 6  # three blanks, and more
@@ -196,8 +197,8 @@ def test_the_default_learning_rate_is_that_of_a_base_model_and_grows_for_narrow_
 def _masked(classifier, index, n=40, labelled=LABELLED, unlabelled=UNLABELLED, **settings):
     """The encoded text itself, and `_mask` of it with n generators."""
     trainer = Trainer(classifier, **settings)
-    text = trainer.texts(classifier.examples(labelled), classifier.examples(unlabelled))[index]
-    return [classifier.lesson(*text, trainer._rng(0, i), trainer.mask_rate) for i in range(n)]
+    text = classifier.streams(classifier.examples(labelled), classifier.examples(unlabelled))[0].texts[index]
+    return [classifier.lesson(*text, trainer._rng(0, i), trainer.mask_rate)[:4] for i in range(n)]
 
 
 def test_without_random_masks_the_blank_is_the_only_target(classifier, still):
@@ -260,14 +261,14 @@ def test_each_word_of_the_label_is_taught_and_no_other_with_as_many_masks_as_it_
 
 def test_masks_and_order_change_from_epoch_to_epoch_and_with_the_seed_alone(classifier):
     trainer = Trainer(classifier, mask_rate=0.5)
-    text = trainer.texts([], classifier.examples(UNLABELLED))[0]
+    text = classifier.streams([], classifier.examples(UNLABELLED))[0].texts[0]
     sources = [tuple(classifier.lesson(*text, trainer._rng(epoch, 0), trainer.mask_rate)[0]) for epoch in range(5)]
     assert len(set(sources)) == 5
     assert tuple(classifier.lesson(*text, Trainer(classifier, seed=0)._rng(3, 0), 0.5)[0]) == sources[3]
     assert tuple(classifier.lesson(*text, Trainer(classifier, seed=1)._rng(3, 0), 0.5)[0]) != sources[3]
 
 
-def test_an_epoch_shows_every_text_once_and_padding_carries_no_loss(classifier, monkeypatch):
+def test_an_epoch_shows_every_text_once_and_padding_carries_no_loss(classifier):
     batches = []
 
     def fit(generator, steps_per_epoch, **kwargs):
@@ -275,14 +276,14 @@ def test_an_epoch_shows_every_text_once_and_padding_carries_no_loss(classifier, 
         assert next(generator, None) is None
         return type('Result', (), {'history': {'loss': [1.]}})
 
-    monkeypatch.setattr(classifier.model, 'fit', fit)
     trainer = Trainer(classifier, batch_size=4, mask_rate=0.)
+    trainer.step = type('Step', (), {'fit': staticmethod(fit)})
     labelled = LABELLED + [Example('好', label='正面'), Example('房间很干净服务也热情', label='负面')]
-    texts = trainer.texts(labelled, classifier.examples(UNLABELLED[:3]))
-    trainer._train_epoch(0, texts)
+    trainer._train_epoch(0, classifier.streams(labelled, classifier.examples(UNLABELLED[:3])))
     shown = []
-    for (source, segments, positions), targets in batches:
+    for (source, segments, positions), (targets, weights) in batches:
         assert len(source) <= 4 and source.shape == segments.shape and positions.shape == targets.shape
+        np.testing.assert_array_equal(weights, targets != 0)
         for row, place, target in zip(source, positions, targets):
             shown.append(tuple(row[row != 0]))
             blank = list(row).index(classifier.tokenizer._token_mask_id) if target.any() else 0
@@ -340,7 +341,7 @@ def test_the_out_folder_holds_the_kept_model_and_nothing_of_the_resume_state(fit
     weights, history = fit(dev=LABELLED, epochs=3, out=out)
     assert _equal(weights, _after(first, 2)) and _equal(_load(out), weights)
     assert sorted(os.listdir(out)) == ['bert_config.json', 'bert_model.ckpt.data-00000-of-00001',
-                                       'bert_model.ckpt.index', 'classifier.json', 'task.json', 'vocab.txt']
+                                       'bert_model.ckpt.index', 'model.json', 'task.json', 'vocab.txt']
 
 
 def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one_to_the_bit(still, monkeypatch, tmp_path):
@@ -348,10 +349,10 @@ def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one_to_the_bit(
     whole = _fit(still, LABELLED, UNLABELLED, **settings)
     train_epoch = Trainer._train_epoch
 
-    def interrupted(self, epoch, texts):
+    def interrupted(self, epoch, streams):
         if epoch == 2:
             raise KeyboardInterrupt
-        return train_epoch(self, epoch, texts)
+        return train_epoch(self, epoch, streams)
 
     monkeypatch.setattr(Trainer, '_train_epoch', interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -486,7 +487,7 @@ def test_a_pretrained_checkpoint_is_never_written_over(make_checkpoint, monkeypa
 
 @pytest.mark.parametrize('below', ['file', 'file/model'])
 def test_an_out_that_cannot_be_a_folder_is_refused_before_training(fit, monkeypatch, tmp_path, below):
-    def train_epoch(self, epoch, texts):
+    def train_epoch(self, epoch, streams):
         raise AssertionError('training began')
 
     monkeypatch.setattr(Trainer, '_train_epoch', train_epoch)
@@ -533,7 +534,7 @@ def test_weights_half_written_leave_the_earlier_model(classifier, first, monkeyp
 def test_the_saved_history_is_that_of_the_run(fit, monkeypatch, tmp_path):
     _script(monkeypatch, [])
     _, history = fit(epochs=2, out=str(tmp_path / 'out'))
-    with open(str(tmp_path / 'out' / 'classifier.json'), encoding='utf-8') as reader:
+    with open(str(tmp_path / 'out' / 'model.json'), encoding='utf-8') as reader:
         assert json.load(reader)['history'] == history
 
 
@@ -552,3 +553,29 @@ def test_no_data_is_refused(classifier):
     for labelled, unlabelled in ((None, None), ([], [])):
         with pytest.raises(UserError, match='Nothing to learn from'):
             classifier.fit(labelled, unlabelled, dev=LABELLED)
+
+
+# --- soft labels ------------------------------------------------------------------------------------------
+
+def test_a_soft_label_asks_for_a_word_of_each_label_by_its_share(still):
+    classifier = ClozeClassifier(TASK, still)
+    soft = classifier.examples([Example('房间很干净', label={'正面': .75, '负面': .25})], labelled=True)
+    text = classifier.streams(soft, [])[0].texts[0]
+    lesson = classifier.lesson(*text, np.random.default_rng(0), 0.)
+    assert list(lesson.positions) == [1, 1] and lesson.weights == [.75, .25]
+    assert list(lesson.targets) == numpy_bert.token_ids(still, '很不')
+    logits = numpy_bert.mlm_logits(still, lesson.token_ids)
+    expected = -np.log(numpy_bert.softmax(logits[1])[lesson.targets]) @ [.75, .25]
+    (inputs, targets), = classifier.batches([lesson], [[0]])
+    assert float(classifier.objective(classifier.model, inputs, targets)) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_soft_label_that_no_one_sequence_can_ask_about_is_refused(still):
+    task = Task({'P1': '[MASK]满意。{text}'}, {'正面': '非常', '负面': '不'})
+    with pytest.raises(UserError, match='words of one length'):
+        ClozeClassifier(task, still).fit([Example('好', label={'正面': .5, '负面': .5})], epochs=1)
+
+
+def test_a_dev_text_has_a_hard_label(classifier):
+    with pytest.raises(UserError, match='dev text needs one label'):
+        classifier.fit(LABELLED[:2], dev=[Example('好', label={'正面': .5, '负面': .5})], epochs=1)

@@ -6,67 +6,6 @@ from pet_keras.cloze.verbalizer import AGGREGATIONS, Verbalizer
 from pet_keras.errors import UserError
 
 WORDS = {'正面': ['很', '挺', '真'], '负面': '不', '中性': ['还', '一般']}
-WORD_LABELS = [0, 0, 0, 1, 2, 2]
-
-# What each aggregation does with the probabilities of one label's words, said without logarithms.
-DIRECT = {'mean': lambda p: p.mean(axis=1), 'sum': lambda p: p.sum(axis=1), 'max': lambda p: p.max(axis=1),
-          'first': lambda p: p[:, 0]}
-
-
-@pytest.fixture
-def word_probabilities():
-    p = np.random.default_rng(0).random((7, len(WORD_LABELS)))
-    return p / p.sum(axis=1, keepdims=True)
-
-
-# merging
-
-def test_every_aggregation_is_tested_below():
-    assert set(AGGREGATIONS) == set(DIRECT)
-
-
-@pytest.mark.parametrize('aggregation', sorted(DIRECT))
-def test_merge_agrees_with_a_direct_computation_on_probabilities(aggregation, word_probabilities):
-    merged = np.exp(Verbalizer(WORDS, aggregation).merge(np.log(word_probabilities), WORD_LABELS))
-    columns = [word_probabilities[:, :3], word_probabilities[:, 3:4], word_probabilities[:, 4:]]
-    expected = np.stack([DIRECT[aggregation](c) for c in columns], axis=1)
-    np.testing.assert_allclose(merged, expected / expected.sum(axis=1, keepdims=True), rtol=1e-12)
-
-
-@pytest.mark.parametrize('aggregation', sorted(DIRECT))
-def test_merged_probabilities_sum_to_one_over_the_labels(aggregation, word_probabilities):
-    merged = Verbalizer(WORDS, aggregation).merge(np.log(word_probabilities) - 50., WORD_LABELS)
-    assert merged.shape == (7, 3)
-    np.testing.assert_allclose(np.exp(merged).sum(axis=1), 1., rtol=1e-12)
-
-
-@pytest.mark.parametrize('aggregation', sorted(DIRECT))
-def test_a_constant_added_to_every_word_changes_nothing(aggregation, word_probabilities):
-    verbalizer, scores = Verbalizer(WORDS, aggregation), np.log(word_probabilities)
-    np.testing.assert_allclose(verbalizer.merge(scores + 3., WORD_LABELS), verbalizer.merge(scores, WORD_LABELS),
-                               rtol=1e-9)
-
-
-@pytest.mark.parametrize('aggregation', sorted(DIRECT))
-@pytest.mark.parametrize('shift', [-5000., 5000.])
-def test_scores_far_from_zero_neither_overflow_nor_vanish(aggregation, shift):
-    merged = Verbalizer({'甲': ['一', '二'], '乙': '三'}, aggregation).merge([[shift, shift, shift + np.log(3.)]], [0, 0, 1])
-    share = 2 / 5 if aggregation == 'sum' else 1 / 4
-    np.testing.assert_allclose(np.exp(merged), [[share, 1 - share]], rtol=1e-9)
-
-
-def test_merge_takes_the_words_in_any_order():
-    verbalizer = Verbalizer({'甲': ['一', '二'], '乙': '三'}, 'max')
-    merged = np.exp(verbalizer.merge(np.log([[.2, .5, .3]]), [0, 1, 0]))
-    np.testing.assert_allclose(merged, [[.3 / .8, .5 / .8]])
-
-
-def test_the_mean_does_not_favour_a_label_with_more_words_and_the_sum_does():
-    scores = np.log([[.25, .25, .25, .25]])
-    words = {'甲': ['一', '二', '三'], '乙': '四'}
-    np.testing.assert_allclose(np.exp(Verbalizer(words).merge(scores, [0, 0, 0, 1])), [[.5, .5]])
-    np.testing.assert_allclose(np.exp(Verbalizer(words, 'sum').merge(scores, [0, 0, 0, 1])), [[.75, .25]])
-
 
 # tokens
 

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 import numpy_bert
-from pet_keras.backend import tf
+from pet_keras.backend import keras, tf
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cloze.cloze import Cloze
 from pet_keras.cloze.pattern import Pattern
 from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
-from pet_keras.networks.models import build, build_lm, build_mlm, label_word_model
+from pet_keras.networks.label_scores import label_word_logits
+from pet_keras.networks.models import build, build_lm, build_mlm
 
 TOKENS = ['[CLS]', '房', '间', '很', '干', '净', '总', '之', '[SEP]']
 
@@ -107,10 +108,10 @@ def test_a_later_token_never_changes_an_earlier_logit(causal, model):
         assert np.abs(found[changed:] - logits[changed:]).max(axis=1).min() > 1e-3
 
 
-def test_label_word_model_gives_the_columns_of_the_causal_logits(causal):
+def test_label_word_logits_gives_the_columns_of_the_causal_logits(causal):
     transformer, wanted = build_lm(causal, return_keras_model=False), [700, 4, 5969]
     inputs = [numpy_bert.token_ids(causal, TOKENS)], [[3, 8]]
-    np.testing.assert_allclose(_run(label_word_model(transformer, wanted), *inputs),
+    np.testing.assert_allclose(_run(keras.models.Model(transformer.inputs, label_word_logits(transformer, wanted)), *inputs),
                                _run(transformer.model, *inputs)[..., wanted], atol=1e-5)
 
 

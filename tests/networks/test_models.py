@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import numpy_bert
+from pet_keras.backend import keras
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.errors import UserError
-from pet_keras.networks.models import build_mlm, label_word_model
+from pet_keras.networks.label_scores import label_word_logits
+from pet_keras.networks.models import build_mlm
 
 TOKENS = ['[CLS]', '[MASK]', '满', '意', '。', '房', '间', '很', '干', '净', '[SEP]']
 
@@ -73,19 +75,19 @@ def test_positions_may_come_in_any_order_and_twice(tiny, model):
     assert np.abs(all_logits[9] - all_logits[1]).max() > 1e-3  # positions do differ
 
 
-def test_label_word_model_gives_the_columns_of_the_full_logits(tiny):
+def test_label_word_logits_gives_the_columns_of_the_full_logits(tiny):
     transformer = build_mlm(tiny, return_keras_model=False)
     wanted = [700, 4, 5969, 1]
     ids = numpy_bert.token_ids(tiny, TOKENS)
     inputs = [ids, ids[::-1]], [[0] * 11] * 2, [[1, 3], [9, 0]]
-    some = _run(label_word_model(transformer, wanted), *inputs)
+    some = _run(keras.models.Model(transformer.inputs, label_word_logits(transformer, wanted)), *inputs)
     assert some.shape == (2, 2, 4)
     np.testing.assert_allclose(some, _run(transformer.model, *inputs)[..., wanted], atol=1e-5)
 
 
-def test_label_word_model_follows_the_weights_of_the_full_model(tiny):
+def test_label_word_logits_follows_the_weights_of_the_full_model(tiny):
     transformer = build_mlm(tiny, return_keras_model=False)
-    words = label_word_model(transformer, [3, 9])
+    words = keras.models.Model(transformer.inputs, label_word_logits(transformer, [3, 9]))
     inputs = [numpy_bert.token_ids(tiny, TOKENS)], [[0] * 11], [[1]]
     before = _run(words, *inputs)
     rng = np.random.default_rng(3)

@@ -1,0 +1,132 @@
+"""The folder of a saved classifier, whatever its kind and its way of tuning.
+
+- `model.json`: kind, way of tuning, pattern, maxlen, history, and the checkpoint's name and fingerprint;
+- `task.json`;
+- where the checkpoint's own weights trained: a checkpoint in Google's format, with these weights;
+- `added.safetensors`: weights that no checkpoint holds (a prompt's rows, a new output layer), kilobytes.
+"""
+import json
+import os
+
+import numpy as np
+
+from pet_keras.checkpoints.checkpoint import Checkpoint
+from pet_keras.errors import UserError
+
+HEADER, ADDED = 'model.json', 'added.safetensors'
+
+
+def write_json(path, fields):
+    """Writes a JSON file whole or not at all."""
+    with open(path + '.tmp', 'w', encoding='utf-8') as writer:
+        json.dump(fields, writer, ensure_ascii=False, indent=1)
+    os.replace(path + '.tmp', path)
+
+
+def write(classifier, folder):
+    """Writes a classifier; UserError where the folder holds one of another kind."""
+    from safetensors.numpy import save
+    checkpoint, tuning = classifier.checkpoint, classifier.tuning
+    if any(os.path.exists(os.path.join(folder, name)) for name in (HEADER, 'classifier.json', 'prompt.json')):
+        there = read_header(folder)
+        if (there['kind'], there['tuning']['train']) != (classifier.kind, tuning.settings()['train']):
+            raise UserError('%s holds another model (%s, train=%r): choose another folder.' % (
+                folder, there['kind'], there['tuning']['train']))
+    os.makedirs(folder, exist_ok=True)
+    if not tuning.keeps_checkpoint:
+        tuning.merge()
+        checkpoint.write(folder, classifier.transformer)
+    classifier.task.save(os.path.join(folder, 'task.json'))
+    added = {name: np.ascontiguousarray(value) for name, value in classifier.added_tensors().items()}
+    if added:
+        path = os.path.join(folder, ADDED)
+        with open(path + '.tmp', 'wb') as writer:
+            writer.write(save(added))
+        os.replace(path + '.tmp', path)
+    where = os.path.abspath(checkpoint.folder) if os.path.isdir(checkpoint.name) else checkpoint.name
+    write_json(os.path.join(folder, HEADER), dict(
+        classifier.settings(), kind=classifier.kind, keeps_checkpoint=tuning.keeps_checkpoint,
+        offset=classifier.offset.tolist(), history=classifier.history,
+        checkpoint={'name': where, 'application': 'lm' if checkpoint.is_causal else 'mlm',
+                    'fingerprint': checkpoint.fingerprint}))
+
+
+def read_header(folder):
+    """The fields of model.json, or of what version 0.1 wrote in its place; UserError where there is none."""
+    for name in (HEADER, 'prompt.json', 'classifier.json'):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            break
+    else:
+        raise UserError('%s holds no %s: it is not a model that pet_keras trained%s.' % (
+            folder, HEADER, '' if os.path.isdir(folder) else ' (there is no such folder)'))
+    try:
+        with open(path, encoding='utf-8') as reader:
+            fields = json.load(reader)
+        if name != HEADER:
+            fields = _of_version_0_1(fields, name == 'prompt.json')
+        missing = {'kind', 'tuning', 'keeps_checkpoint', 'maxlen', 'history', 'checkpoint'} - set(fields)
+        missing |= {'name', 'application', 'fingerprint'} - set(fields['checkpoint'])
+        missing |= {'train'} - set(fields['tuning'])
+        if missing:
+            raise KeyError(', '.join(sorted(missing)))
+    except (ValueError, KeyError, TypeError) as e:
+        raise damaged(path, e) from None
+    return fields
+
+
+def damaged(path, error):
+    """The UserError for a file that cannot be what `write` wrote."""
+    why = 'it lacks %s' % error.args[0] if isinstance(error, KeyError) else error
+    return UserError('%s is damaged, or pet_keras did not write it: %s' % (path, why))
+
+
+def _of_version_0_1(fields, is_prompt):
+    """The fields of `prompt.json` or `classifier.json` as model.json has them."""
+    checkpoint = {'name': fields.get('checkpoint'), 'application': fields['application'],
+                  'fingerprint': fields.get('fingerprint')}
+    return {'kind': 'cloze', 'tuning': {'train': 'prompt' if is_prompt else 'all'}, 'keeps_checkpoint': is_prompt,
+            'pattern': fields['pattern'], 'prompt_tokens': fields.get('tokens'), 'maxlen': fields['maxlen'],
+            'history': fields['history'], 'checkpoint': checkpoint}
+
+
+def read_added(folder):
+    """The added weights, a dict name → array; UserError for a damaged file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+    path = os.path.join(folder, ADDED)
+    if not os.path.exists(path):
+        path = os.path.join(folder, 'prompt.safetensors')  # version 0.1
+    if not os.path.exists(path):
+        return {}
+    try:
+        return load_file(path)
+    except (OSError, ValueError, SafetensorError) as e:
+        raise damaged(path, e) from None
+
+
+def find_checkpoint(folder, fields, checkpoint=None):
+    """The Checkpoint of a saved classifier: in the folder itself, or the one that it was trained on.
+
+    Arguments: `checkpoint`, where that one is now (a Checkpoint or a name), if not where it was.
+
+    Raises: UserError where it is another one.
+    """
+    application = fields['checkpoint']['application']
+    if not fields['keeps_checkpoint']:
+        if checkpoint is not None:
+            raise UserError('%s holds a whole model, so it takes no --checkpoint of its own.' % folder)
+        return Checkpoint(folder, application)
+    if not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(fields['checkpoint']['name'] if checkpoint is None else checkpoint, application)
+    if checkpoint.is_causal != (application == 'lm'):
+        causal, masked = 'causal (left-to-right)', 'masked'
+        raise UserError('The prompt in %s was trained on a %s model, and %s is read as a %s one.' % (
+            (folder, masked, checkpoint.folder, causal) if checkpoint.is_causal else
+            (folder, causal, checkpoint.folder, masked)))
+    if not checkpoint.is_fingerprint(fields['checkpoint']['fingerprint']):
+        raise UserError('The prompt in %s was trained on another checkpoint (%s, fingerprint %s) and means nothing to '
+                        '%s (fingerprint %s).' % (folder, fields['checkpoint']['name'],
+                                                  fields['checkpoint']['fingerprint'], checkpoint.folder,
+                                                  checkpoint.fingerprint))
+    return checkpoint
