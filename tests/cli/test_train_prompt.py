@@ -45,7 +45,7 @@ def _train(checkpoint, labelled, out, *more):
 
 
 def _fields(folder):
-    with open(os.path.join(folder, 'prompt.json'), encoding='utf-8') as reader:
+    with open(os.path.join(folder, 'model.json'), encoding='utf-8') as reader:
         return json.load(reader)
 
 
@@ -56,7 +56,8 @@ def asked(monkeypatch):
 
     def record(self, task, checkpoint, pattern=None, maxlen=128, **settings):
         self.task = Task.load(task)
-        self.cloze, self.prompt_tokens = SimpleNamespace(pattern=self.task.pattern(pattern)), []
+        self.cloze = SimpleNamespace(pattern=self.task.pattern(pattern))
+        self.tuning = SimpleNamespace(describe=lambda: '')
         calls.append(dict(settings, pattern=self.task.pattern(pattern).string, causal=checkpoint.is_causal))
     monkeypatch.setattr(ClozeClassifier, '__init__', record)
     monkeypatch.setattr(ClozeClassifier, 'fit', lambda self, *data, **settings: self)
@@ -66,10 +67,10 @@ def asked(monkeypatch):
 # --- training a prompt and using it ---------------------------------------------------------------------
 
 def test_train_writes_a_prompt_that_evaluate_and_predict_use(run, trained, classifier, tiny, reviews):
-    assert sorted(os.listdir(trained)) == ['prompt.json', 'prompt.safetensors', 'task.json']
+    assert sorted(os.listdir(trained)) == ['added.safetensors', 'model.json', 'task.json']
     fields = _fields(trained)
     assert (fields['pattern'], fields['maxlen']) == ('[unused1][unused2]{text}[unused3][MASK]', 40)
-    assert fields['checkpoint'] == tiny and [h['epoch'] for h in fields['history']] == [1]
+    assert fields['checkpoint']['name'] == tiny and [h['epoch'] for h in fields['history']] == [1]
     status, out, _ = run('evaluate', '--model', trained, '--json', reviews)
     report = classifier.evaluate([Example(t, label=label) for t, label in zip(TEXTS, LABELS)])
     assert status == 0 and json.loads(out)['log_likelihood'] == pytest.approx(report['log_likelihood'], abs=1e-6)
@@ -93,7 +94,7 @@ def test_a_prompt_follows_its_checkpoint_to_another_place(run, fails, trained, c
     assert status == 0
     _check(out, classifier)
     error = fails('predict', '--model', trained, '--checkpoint', 'bert-mini-zh', reviews)
-    assert 'another checkpoint' in error and _fields(trained)['fingerprint'] in error
+    assert 'another checkpoint' in error and _fields(trained)['checkpoint']['fingerprint'] in error
 
 
 def test_a_model_folder_has_its_own_pattern(fails, trained, reviews):

@@ -3,38 +3,15 @@ import json
 import os
 import types
 
-import numpy as np
 import pytest
 
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example, without
-from pet_keras.data.reading import FORMATS, format_of, read_examples, read_rows
-from pet_keras.data.shipped import shipped_texts
-from pet_keras.data.writing import write_predictions
+from pet_keras.data.reading import format_of, read_examples, read_rows
 from pet_keras.errors import UserError
 
 TWO = [Example('很好', None, '正面'), Example('太差', None, '负面')]
 PAIR = [Example('下雨了', '地湿了', '蕴含'), Example('下雨了', '天晴着', '矛盾')]
-
-
-@pytest.fixture(scope='module')
-def sentiment():
-    return Task.load('sentiment')
-
-
-@pytest.fixture(scope='module')
-def nli():
-    return Task.load('nli')
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Writes a file of bytes or text (as UTF-8, line ends kept); returns the path."""
-    def _write(name, content):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode('utf-8'))
-        return str(path)
-    return _write
 
 
 def error(path, *args, **kwargs):
@@ -261,100 +238,7 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path):
     assert error(path) == '%s: no such file.' % path
 
 
-# predictions
-
-PROBABILITIES = np.array([[0.75, 0.25], [0.1234564, 0.8765436]])
-
-
-def predictions(format, rows, header=True):
-    stream = io.StringIO(newline='')
-    write_predictions(stream, format, rows, ['正面', '负面'], PROBABILITIES, header)
-    return stream.getvalue()
-
-
-SOURCES = {
-    'tsv': 'id\ttext\n7\t"很好\n8\t太差\n',
-    'csv': 'id,text\n7,"很好,\n""真的"""\n8,太差\n',
-    'json': '{"id": 7, "text": "很\\t好\\n", "keys": ["a"]}\n{"text": "太差"}\n',
-    'text': '很好\n太差\n',
-}
-
-
-@pytest.mark.parametrize('format', FORMATS)
-def test_written_predictions_read_back_as_the_same_texts_with_prediction_and_probabilities(write, format):
-    rows = read_rows(write('a', SOURCES[format]), labelled=False, format=format)
-    path = write('b', predictions(format, rows))
-    again = read_rows(path, labelled=False, format='tsv' if format == 'text' else format)
-    assert [row.example for row in again] == [row.example for row in rows]
-    assert [row.fields['prediction'] for row in again] == ['正面', '负面']
-    for row, old, scores in zip(again, rows, PROBABILITIES):
-        assert {key: row.fields[key] for key in old.fields} == old.fields
-        found = (list(row.fields['probabilities'].values()) if format == 'json'
-                 else [float(row.fields['p(%s)' % label]) for label in ('正面', '负面')])
-        np.testing.assert_allclose(found, scores, atol=5e-7)
-
-
-@pytest.mark.parametrize('format', ['tsv', 'csv', 'text'])
-def test_tables_begin_with_a_header_unless_told_not_to(write, format):
-    rows = read_rows(write('a', '很好\n太差\n'), labelled=False, format=format)
-    comma = ',' if format == 'csv' else '\t'
-    lines = predictions(format, rows).split('\n')
-    assert lines[0].split(comma) == ['text', 'prediction', 'p(正面)', 'p(负面)']
-    assert lines[1].split(comma) == ['很好', '正面', '0.750000', '0.250000']
-    assert lines[2:] == [comma.join(['太差', '负面', '0.123456', '0.876544']), '']
-    assert predictions(format, rows, header=False).split('\n') == lines[1:]
-
-
-def test_json_predictions_keep_the_fields_and_their_types_and_stay_readable(write):
-    rows = read_rows(write('a.json', SOURCES['json']), labelled=False)
-    first, second = predictions('json', rows).splitlines()
-    assert json.loads(first) == {'id': 7, 'text': '很\t好\n', 'keys': ['a'], 'prediction': '正面',
-                                 'probabilities': {'正面': 0.75, '负面': 0.25}}
-    assert json.loads(second)['probabilities'] == {'正面': 0.123456, '负面': 0.876544}
-    assert '太差' in second and '负面' in second
-
-
-def test_predictions_keep_the_columns_of_labelled_rows(write, sentiment):
-    rows = read_rows(write('a.tsv', '很好\t1\n太差\t0\n'), sentiment)
-    assert predictions('tsv', rows).split('\n')[:2] == [
-        'text\tlabel\tprediction\tp(正面)\tp(负面)', '很好\t1\t正面\t0.750000\t0.250000']
-
-
-# leaks
-
-def test_without_leaves_out_texts_that_stand_in_the_others_whatever_their_label():
-    kept = without(TWO + [Example('还行', None, '正面')], [Example('很好', None, '负面'), Example('别的')])
-    assert kept == [TWO[1], Example('还行', None, '正面')]
-
-
-def test_without_compares_both_texts_of_a_pair():
-    assert without(PAIR, [Example('下雨了', '地湿了')]) == [PAIR[1]]
-    assert without(PAIR, [Example('下雨了')]) == PAIR
-
-
-def test_without_others_keeps_everything_with_its_repetitions():
-    assert without(TWO + TWO, []) == TWO + TWO
-
-
-# shipped and public data
-
-@pytest.mark.parametrize('name, task', [
-    ('reviews.train.tsv', 'sentiment'), ('reviews.dev.tsv', 'sentiment'), ('reviews.test.tsv', 'sentiment'),
-    ('headlines.train.tsv', 'news'), ('headlines.dev.tsv', 'news'), ('headlines.test.tsv', 'news'),
-    ('nli.train.tsv', 'nli')])
-def test_shipped_labelled_texts_read_with_their_task_and_hold_its_labels(name, task):
-    task = Task.load(task)
-    examples = read_examples(shipped_texts(name), task)
-    assert {e.label for e in examples} == set(task.labels)
-
-
-@pytest.mark.parametrize('name', ['reviews', 'headlines'])
-def test_shipped_texts_to_test_on_do_not_stand_among_those_to_train_on(name):
-    train, dev, test = (read_examples(shipped_texts('%s.%s.tsv' % (name, part))) for part in ('train', 'dev', 'test'))
-    unlabelled = read_examples(shipped_texts(name + '.unlabelled.txt'), labelled=False)
-    assert without(test, train + dev + unlabelled) == test
-    assert without(dev, train) == dev
-
+# public data
 
 @pytest.fixture(scope='module')
 def published(data_folder, sentiment):

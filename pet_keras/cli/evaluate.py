@@ -1,0 +1,39 @@
+"""`pet-keras evaluate`: how good a model is on labelled texts."""
+import json
+import sys
+
+from pet_keras.cli.options import FILES, add_classifier_options, add_command, open_classifier
+from pet_keras.data.example import without
+from pet_keras.data.reading import read_examples
+from pet_keras.errors import UserError
+
+
+def add_parser(commands):
+    parser = add_command(commands, 'evaluate', run,
+                         'Accuracy on labelled texts: zero-shot (--task) or of a trained model (--model).',
+                         FILES + '\n\nThe last line printed is the accuracy in percent.')
+    add_classifier_options(parser)
+    parser.add_argument('file', metavar='FILE', help='labelled texts; - reads standard input')
+    parser.add_argument('--exclude', metavar='FILE', help='leave out texts that also stand here (the training texts)')
+    parser.add_argument('--json', action='store_true', help='print everything as one JSON object')
+
+
+def run(args):
+    classifier = open_classifier(args)
+    examples = read_examples(args.file, classifier.task, format=args.format)
+    if args.exclude:
+        examples = without(examples, read_examples(args.exclude, classifier.task, labelled=False))
+        if not examples:
+            raise UserError('Every text of %s also stands in %s.' % (args.file, args.exclude))
+    report = classifier.evaluate(examples, args.batch_size, verbose=int(sys.stdout.isatty() and not args.json))
+    pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
+    if args.json:
+        return print(json.dumps(dict(report, task=classifier.task.name, pattern=pattern and pattern.string,
+                                     checkpoint=classifier.checkpoint.name), ensure_ascii=False))
+    print('task %s, %s, model %s, %d texts' % (
+        classifier.task.name, 'pattern ' + pattern.string if pattern else classifier.kind,
+        args.model or classifier.checkpoint.name, report['n']))
+    print('%-9s %9s %7s %9s' % ('precision', 'recall', 'f1', 'texts') + '  label')
+    for label, f in report['labels'].items():
+        print('%9.2f %9.2f %7.2f %9d  %s' % (f['precision'], f['recall'], f['f1'], f['support'], label))
+    print('accuracy %.2f' % report['accuracy'])

@@ -1,0 +1,70 @@
+"""What several commands share: their options, the help on files, and the classifier that the options ask for."""
+import argparse
+
+from pet_keras.data.reading import FORMATS
+from pet_keras.errors import UserError
+
+FORMATTER = argparse.RawDescriptionHelpFormatter  # keeps the lines of an epilog as they are
+FILES = """\
+FILES are TSV (.tsv, .data: text TAB label), CSV, JSON lines (.json, .jsonl) or plain text (.txt, one text a
+line), in UTF-8. A first row that names columns (text, label; text_a, text_b for pairs) is understood, and so
+are FewCLUE's keys. A label may be written as the task writes it or as one of its aliases (1, Positive)."""
+
+
+def add_command(commands, name, run, help, epilog=None):
+    """Adds a command, carried out by `run(args)`; returns its parser."""
+    parser = commands.add_parser(name, help=help, description=help, epilog=epilog, formatter_class=FORMATTER)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_actions(parser, verb, name):
+    """Adds the actions `list` and `verb NAME`; returns the parser of the latter."""
+    actions = parser.add_subparsers(dest='action', required=True, metavar='list|' + verb)
+    actions.add_parser('list', help='names')
+    one = actions.add_parser(verb, help='everything about one')
+    one.add_argument('name', help=name)
+    return one
+
+
+def add_classifier_options(parser):
+    """--model or --task, how a model is made of the latter, and how files are read."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument('--model', metavar='DIR', help='a folder that pet-keras train wrote')
+    which.add_argument('--task', help='zero-shot: a shipped task or a JSON file; see pet-keras task list')
+    add_model_options(parser)
+    parser.add_argument('--format', choices=FORMATS, help='of the files, where the ending does not say it')
+    parser.add_argument('--batch-size', type=int, default=64, help='texts a step (default 64)')
+
+
+def add_model_options(parser):
+    """The pattern, the checkpoint and the length."""
+    parser.add_argument('--pattern', help='a name in the task, or a pattern of your own: "[MASK]满意。{text}"')
+    parser.add_argument('--checkpoint', help='a shipped model or a folder in Google\'s format (default bert-mini-zh); '
+                        'with --model: where the checkpoint of a prompt is now')
+    parser.add_argument('--causal', action='store_true', help='the checkpoint is a left-to-right language model '
+                        '(NEZHA-GPT); the shipped GPT and the gpt families are known')
+    parser.add_argument('--maxlen', type=int, help='longest sequence in tokens; longer texts are cut (default 128)')
+
+
+def open_classifier(args):
+    """The trained model of --model, or the untrained one of --task."""
+    if not args.model:
+        return new_classifier(args, open_checkpoint(args))
+    given = [name for name in ('pattern', 'maxlen', 'causal') if getattr(args, name)]
+    if given:
+        raise UserError('--%s belongs to --task; a model folder has its own.' % given[0])
+    from pet_keras.classifiers.loading import load
+    return load(args.model, args.checkpoint)
+
+
+def open_checkpoint(args):
+    """The checkpoint of --checkpoint and --causal."""
+    from pet_keras.checkpoints.checkpoint import Checkpoint
+    return Checkpoint(args.checkpoint or 'bert-mini-zh', 'lm' if args.causal else None)
+
+
+def new_classifier(args, checkpoint, **settings):
+    """An untrained classifier of --task, --pattern and --maxlen."""
+    from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+    return ClozeClassifier(args.task, checkpoint, args.pattern, args.maxlen or 128, **settings)

@@ -1,0 +1,59 @@
+import json
+
+import numpy as np
+import pytest
+from six_reviews import LABELS, TEXTS, stdin, write
+
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.data.example import Example
+
+
+def test_evaluate_prints_the_accuracy_on_its_last_line_and_in_json(run, tiny, reviews, classifier):
+    predicted = classifier.predict(TEXTS)
+    accuracy = 100. * np.mean([p == label for p, label in zip(predicted, LABELS)])
+    status, out, _ = run('evaluate', '--task', 'sentiment', '--checkpoint', tiny, reviews)
+    assert status == 0 and out.splitlines()[-1] == 'accuracy %.2f' % accuracy
+    assert '6 texts' in out and '正面' in out and '[MASK]满意。{text}' in out
+    status, out, _ = run('evaluate', '--task', 'sentiment', '--checkpoint', tiny, '--json', reviews)
+    report = json.loads(out)
+    assert status == 0 and report['accuracy'] == pytest.approx(accuracy)
+    assert (report['n'], report['task'], report['pattern']) == (6, 'sentiment', '[MASK]满意。{text}')
+    assert report['labels']['正面']['support'] == 4
+
+
+def test_evaluate_takes_a_pattern_by_name_or_of_ones_own_and_a_maxlen(run, tiny, reviews):
+    for given, pattern in (('P3', '[MASK]好。{text}'), ('真[MASK]。{text}', '真[MASK]。{text}')):
+        status, out, _ = run('evaluate', '--task', 'sentiment', '--checkpoint', tiny, '--pattern', given,
+                             '--maxlen', 12, '--batch-size', 2, '--json', reviews)
+        report = ClozeClassifier('sentiment', tiny, given, 12).evaluate(list(map(_example, TEXTS, LABELS)))
+        assert status == 0 and json.loads(out)['pattern'] == pattern
+        assert json.loads(out)['log_likelihood'] == pytest.approx(report['log_likelihood'], abs=1e-6)
+
+
+def _example(text, label):
+    return Example(text, None, label)
+
+
+def test_evaluate_leaves_out_the_texts_of_exclude(run, tiny, reviews, tmp_path, fails):
+    seen = write(tmp_path / 'seen.tsv', '%s\t负面\n%s\t正面\n' % (TEXTS[0], TEXTS[3]))
+    status, out, _ = run('evaluate', '--task', 'sentiment', '--checkpoint', tiny, '--json', reviews, '--exclude', seen)
+    report = json.loads(out)
+    assert status == 0 and report['n'] == 4 and report['labels']['正面']['support'] == 2
+    error = fails('evaluate', '--task', 'sentiment', '--checkpoint', tiny, reviews, '--exclude', reviews)
+    assert 'Every text' in error
+
+
+def test_evaluate_reads_standard_input_and_files_without_a_known_ending(run, tiny, reviews, tmp_path, monkeypatch):
+    expected = run('evaluate', '--task', 'sentiment', '--checkpoint', tiny, '--json', reviews)[1]
+    with open(reviews, encoding='utf-8') as reader:
+        text = reader.read()
+    stdin(monkeypatch, text)
+    given = ('evaluate', '--task', 'sentiment', '--checkpoint', tiny, '--json', '--format', 'tsv')
+    assert run(*given, '-')[1] == expected
+    assert run(*given, write(tmp_path / 'reviews', text))[1] == expected
+
+
+def test_evaluate_understands_a_tasks_aliases(run, tiny, reviews, tmp_path):
+    aliased = write(tmp_path / 'aliased.tsv', ''.join('%s\t%d\n' % (t, n == '正面') for t, n in zip(TEXTS, LABELS)))
+    given = ('evaluate', '--task', 'sentiment', '--checkpoint', tiny, '--json')
+    assert run(*given, aliased)[1] == run(*given, reviews)[1]

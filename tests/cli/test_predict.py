@@ -1,0 +1,87 @@
+import csv
+import io
+import json
+import os
+
+import pytest
+from six_reviews import TEXTS, P, check, stdin, write
+
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+
+
+def test_predict_writes_tsv_for_tsv(run, tiny, classifier, tmp_path):
+    path = write(tmp_path / 'a.tsv', 'text\tid\n' + ''.join('%s\t%d\n' % (t, i) for i, t in enumerate(TEXTS)))
+    status, out, _ = run('predict', '--task', 'sentiment', '--checkpoint', tiny, path)
+    rows = [line.split('\t') for line in out.splitlines()]
+    assert status == 0 and rows[0] == ['text', 'id', 'prediction', *P]
+    assert [r[:2] for r in rows[1:]] == [[t, str(i)] for i, t in enumerate(TEXTS)]
+    check(classifier, TEXTS, [r[2] for r in rows[1:]], [r[3:] for r in rows[1:]])
+
+
+def test_predict_writes_csv_for_csv(run, tiny, classifier, tmp_path):
+    texts = ['房间,很"干净"', '两\n行'] + TEXTS
+    path = tmp_path / 'a.csv'
+    with open(str(path), 'w', encoding='utf-8', newline='') as writer:
+        csv.writer(writer).writerows([['label', 'text']] + [['负面', t] for t in texts])
+    status, out, _ = run('predict', '--task', 'sentiment', '--checkpoint', tiny, path)
+    rows = list(csv.reader(io.StringIO(out)))
+    assert status == 0 and rows[0] == ['label', 'text', 'prediction', *P]
+    assert [r[:2] for r in rows[1:]] == [['负面', t] for t in texts]
+    check(classifier, texts, [r[2] for r in rows[1:]], [r[3:] for r in rows[1:]])
+
+
+def test_predict_writes_json_lines_for_json_lines(run, tiny, classifier, tmp_path):
+    path = write(tmp_path / 'a.jsonl', ''.join(json.dumps({'id': i, 'sentence': t}) + '\n'
+                                                for i, t in enumerate(TEXTS)))
+    status, out, _ = run('predict', '--task', 'sentiment', '--checkpoint', tiny, path)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert status == 0 and [(r['id'], r['sentence']) for r in rows] == list(enumerate(TEXTS))
+    check(classifier, TEXTS, [r['prediction'] for r in rows],
+           [[r['probabilities'][label] for label in ('正面', '负面')] for r in rows])
+
+
+@pytest.mark.parametrize('source', ['file', 'stdin'])
+def test_predict_writes_a_table_for_plain_text(run, tiny, classifier, tmp_path, monkeypatch, source):
+    text = '\n'.join(TEXTS[:2]) + '\n\n  \n' + '\n'.join(TEXTS[2:])  # blank lines, and none at the end
+    path = '-' if source == 'stdin' else write(tmp_path / 'a.txt', text)
+    if source == 'stdin':
+        stdin(monkeypatch, text)
+    status, out, err = run('predict', '--task', 'sentiment', '--checkpoint', tiny, path)
+    rows = [line.split('\t') for line in out.splitlines()]
+    assert status == 0 and rows[0] == ['text', 'prediction', *P] and [r[0] for r in rows[1:]] == TEXTS
+    check(classifier, TEXTS, [r[1] for r in rows[1:]], [r[2:] for r in rows[1:]])
+    assert 'skipped 2 blank lines (3, 4)' in err
+
+
+def test_predict_into_a_folder_writes_a_file_of_each_name_and_overwrites_none(run, fails, tiny, reviews, tmp_path):
+    lines = write(tmp_path / 'a.jsonl', '{"text": "好"}\n')
+    out = str(tmp_path / 'new' / 'predictions')
+    given = ('predict', '--task', 'sentiment', '--checkpoint', tiny, '--out', out)
+    status, printed, err = run(*given, reviews, lines)
+    assert (status, printed) == (0, '') and '6 texts' in err and '1 texts' in err
+    assert sorted(os.listdir(out)) == ['a.jsonl', 'reviews.tsv']
+    with open(os.path.join(out, 'reviews.tsv'), encoding='utf-8') as reader:
+        before = reader.read()
+    assert before == run('predict', '--task', 'sentiment', '--checkpoint', tiny, reviews)[1]
+    assert 'nothing is overwritten' in fails(*given, reviews)
+    with open(os.path.join(out, 'reviews.tsv'), encoding='utf-8') as reader:
+        assert reader.read() == before
+    assert sorted(os.listdir(out)) == ['a.jsonl', 'reviews.tsv']
+    with open(reviews, encoding='utf-8') as reader:
+        original = reader.read()
+    assert 'nothing is overwritten' in fails(*given[:-1], os.path.dirname(reviews), reviews)  # the input itself
+    with open(reviews, encoding='utf-8') as reader:
+        assert reader.read() == original
+
+
+def test_predict_takes_pairs_where_the_task_does(run, tiny, tmp_path):
+    path = write(tmp_path / 'pairs.tsv', '下雨了\t地上湿了\n他在睡觉\t他醒着\n')
+    status, out, _ = run('predict', '--task', 'nli', '--checkpoint', tiny, path)
+    rows = [line.split('\t') for line in out.splitlines()]
+    assert status == 0 and rows[0] == ['text_a', 'text_b', 'prediction', 'p(蕴含)', 'p(中立)', 'p(矛盾)']
+    assert [r[2] for r in rows[1:]] == ClozeClassifier('nli', tiny).predict([('下雨了', '地上湿了'),
+                                                                             ('他在睡觉', '他醒着')])
+
+
+def test_standard_input_is_read_once(fails, tiny):
+    assert 'once' in fails('predict', '--task', 'sentiment', '--checkpoint', tiny, '-', '-')

@@ -1,0 +1,21 @@
+import json
+
+from six_reviews import write
+
+
+def test_task_list_names_the_shipped_tasks_and_show_fills_their_patterns(run):
+    status, out, _ = run('task', 'list')
+    assert status == 0 and [line.split()[0] for line in out.splitlines()] == ['news', 'nli', 'sentiment']
+    assert all(len(line.split()) > 3 for line in out.splitlines())  # each says what it is for
+    status, out, _ = run('task', 'show', 'sentiment')
+    assert status == 0 and '很满意。这趟北京之旅我感觉很不错。' in out and '不满意。这趟北京之旅我感觉很不错。' in out
+    assert 'P5' in out and 'Positive' in out
+    for name in ('news', 'nli'):
+        assert run('task', 'show', name)[0] == 0
+
+
+def test_task_show_takes_a_file(run, tmp_path):
+    path = write(tmp_path / 'mine.json', json.dumps({'patterns': {'Q': '{text}真[MASK]'},
+                                                      'labels': {'yes': '好', 'no': '坏'}, 'example': '今天'}))
+    status, out, _ = run('task', 'show', path)
+    assert status == 0 and '今天真好' in out and '今天真坏' in out and out.startswith('mine')

@@ -1,0 +1,71 @@
+import json
+
+import pytest
+from six_reviews import LABELS, TEXTS, P, check, write
+
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.classifiers.training import Trainer
+
+
+def test_a_trained_model_is_evaluated_and_used_by_its_folder_alone(run, model, reviews):
+    trained = ClozeClassifier.load(model)
+    assert (trained.pattern.string, trained.maxlen) == ('{text}[MASK]满意。', 40)
+    assert [h['epoch'] for h in trained.history][:2] == [0, 1]
+    status, out, _ = run('evaluate', '--model', model, '--json', reviews)
+    report = json.loads(out)
+    assert status == 0 and report['pattern'] == '{text}[MASK]满意。' and report['task'] == 'sentiment'
+    best = max((h['dev_accuracy'], h['dev_log_likelihood']) for h in trained.history)
+    assert (report['accuracy'], report['log_likelihood']) == pytest.approx(best, abs=1e-6)
+    status, out, _ = run('predict', '--model', model, reviews)
+    rows = [line.split('\t') for line in out.splitlines()]
+    assert status == 0 and rows[0] == ['text', 'label', 'prediction', *P]
+    check(trained, TEXTS, [r[2] for r in rows[1:]], [r[3:] for r in rows[1:]])
+
+
+def test_the_settings_of_train_reach_the_training(run, tiny, reviews, tmp_path, monkeypatch):
+    seen = {}
+
+    def fit(self, labelled, unlabelled, dev, **settings):
+        seen.update(settings, labelled=labelled, unlabelled=unlabelled, dev=dev, pattern=self.pattern.string,
+                    checkpoint=self.checkpoint.folder, maxlen=self.maxlen)
+
+    monkeypatch.setattr(ClozeClassifier, 'fit', fit)
+    more = write(tmp_path / 'more.txt', '好\n')
+    given = ('train', '--task', 'sentiment', '--checkpoint', tiny, '--out', 'x')
+    status, out, _ = run(*given, '--unlabelled', more)
+    assert status == 0 and 'pet-keras predict --model x' in out
+    defaults = dict(epochs=10, batch_size=16, learning_rate=None, mask_rate=0.15, patience=None, seed=0, resume=False)
+    assert {k: seen[k] for k in defaults} == defaults
+    assert [e.text for e in seen['unlabelled']] == ['好'] and not seen['labelled'] and not seen['dev']
+    assert run(*given, '--labelled', reviews, '--dev', reviews, '--resume', '--epochs', 3, '--batch-size', 5,
+               '--learning-rate', 0.5, '--mask-rate', 0.25, '--patience', 2, '--seed', 9, '--pattern', 'P3',
+               '--maxlen', 33)[0] == 0
+    expected = dict(epochs=3, batch_size=5, learning_rate=0.5, mask_rate=0.25, patience=2, seed=9, resume=True,
+                    out='x', pattern='[MASK]好。{text}', checkpoint=tiny, maxlen=33)
+    assert {k: seen[k] for k in expected} == expected
+    assert [(e.text, e.label) for e in seen['labelled']] == list(zip(TEXTS, LABELS)) == [
+        (e.text, e.label) for e in seen['dev']]
+
+
+def test_an_interrupted_train_exits_with_130_and_resume_finishes_it(run, fails, tiny, reviews, tmp_path, monkeypatch):
+    def interrupted(self, epoch, texts):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        return 1.
+
+    monkeypatch.setattr(Trainer, '_train_epoch', interrupted)
+    out = str(tmp_path / 'model')
+    given = ('train', '--task', 'sentiment', '--checkpoint', tiny, '--labelled', reviews, '--out', out, '--epochs', 2)
+    status, printed, err = run(*given)
+    assert status == 130 and '--resume' in printed and err.splitlines()[-1] == 'Interrupted.'
+    assert 'Traceback' not in err
+    monkeypatch.setattr(Trainer, '_train_epoch', lambda self, epoch, texts: 2.)
+    assert 'resume' in fails(*given)
+    assert run(*given, '--resume')[0] == 0
+    assert ClozeClassifier.load(out).history == [{'epoch': 1, 'loss': 1.}, {'epoch': 2, 'loss': 2.}]
+
+
+def test_train_without_texts_or_into_a_folder_in_use_is_one_line(fails, model, tiny, reviews):
+    assert '--labelled' in fails('train', '--task', 'sentiment', '--out', 'x')
+    assert 'already holds a model' in fails('train', '--task', 'sentiment', '--checkpoint', tiny, '--labelled',
+                                            reviews, '--out', model)
