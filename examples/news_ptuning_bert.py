@@ -34,5 +34,5 @@ classifier = ClozeClassifier(task, args.checkpoint, prompt_pattern(8), train='pr
 classifier.fit(train, dev=dev, epochs=args.epochs, batch_size=8, seed=args.seed, verbose=1)
 classifier.save(args.out)
 print('the prompt is in %s: %d bytes of rows' % (
-    args.out, os.path.getsize(os.path.join(args.out, 'prompt.safetensors'))))
+    args.out, os.path.getsize(os.path.join(args.out, 'added.safetensors'))))
 print('accuracy on %d test texts: %.2f' % (len(test), classifier.evaluate(test)['accuracy']))

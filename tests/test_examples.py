@@ -9,8 +9,8 @@ import sys
 import pytest
 
 import pet_keras
-from pet_keras.cli import main as cli
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.cli.main import main
 from pet_keras.cloze.task import Task
 from pet_keras.data.reading import read_examples
 from pet_keras.data.shipped import shipped_texts
@@ -155,36 +155,6 @@ def test_the_tables_are_made_again_from_their_records(example, tmp_path):
     assert printed.splitlines()[2:] == ['| PET, BERT, P2 | 3 | 72.0 ± 1.0 | 60.0 ± 0.0 | 50.0 ± 0.0 | 42 |']
 
 
-# --- the demo -------------------------------------------------------------------------------------------
-
-def test_demo_prints_a_row_of_each_regime_with_its_data(tiny, monkeypatch, capsys):
-    from pet_keras import demo
-    fits = []
-
-    def fit(self, labelled=None, unlabelled=None, dev=None, **settings):
-        fits.append((len(labelled or []), len(unlabelled or []), len(dev or []), self.pattern.string, settings['seed']))
-        return self
-
-    sizes = {'reviews.train.tsv': 16, 'reviews.dev.tsv': 8, 'reviews.test.tsv': 20, 'reviews.unlabelled.txt': 12}
-    monkeypatch.setattr('pet_keras.checkpoints.checkpoint.shipped_checkpoints', lambda: {'bert-mini-zh': tiny})
-    monkeypatch.setattr(ClozeClassifier, 'fit', fit)
-    monkeypatch.setattr(demo, 'read_examples', lambda path, *args, **kwargs: read_examples(path, *args, **kwargs)[
-        :sizes[os.path.basename(path)]])
-    demo.run('P2', seed=4)
-    printed = capsys.readouterr().out
-    rows = re.findall(r'^(\S.*?) +(P\d) +(\d+\.\d)% +\d+\.\d$', printed, re.M)
-    assert [row[:2] for row in rows] == [('zero-shot', 'P%d' % n) for n in range(1, 6)] + [
-        ('zero-shot + MLM', 'P2'), ('few-shot', 'P2'), ('semi-supervised', 'P2')]
-    assert fits == [(0, 12, 0, '{text}[MASK]满意。', 4), (16, 0, 8, '{text}[MASK]满意。', 4),
-                    (16, 12, 8, '{text}[MASK]满意。', 4)]
-    task = Task.load('sentiment')
-    test = read_examples(shipped_texts('reviews.test.tsv'), task)[:20]
-    accuracy = ClozeClassifier(task, pattern='P2').evaluate(test)['accuracy']
-    assert [float(row[2]) for row in rows if row[1] == 'P2'] == [pytest.approx(accuracy, abs=0.05)] * 4
-    assert '16 labelled texts, 12 unlabelled, 8 to choose the epoch by, 20 to test on' in printed
-    assert len(re.findall(r'^  (正面|负面) +\d+%  ', printed, re.M)) == 3
-
-
 # --- the README -----------------------------------------------------------------------------------------
 
 def _blocks(language, name='README.md'):
@@ -226,7 +196,7 @@ def test_the_readmes_commands_run(beside_the_texts, monkeypatch, capsys):
         if text is not None:
             (beside_the_texts / 'stdin').write_text(text + '\n', encoding='utf-8')
             monkeypatch.setattr(sys, 'stdin', open('stdin', encoding='utf-8'))
-        assert cli.main(args + ['--epochs', '1'] * (args[0] == 'train')) == 0, (args, capsys.readouterr().err)
+        assert main(args + ['--epochs', '1'] * (args[0] == 'train')) == 0, (args, capsys.readouterr().err)
         assert capsys.readouterr().out or '--out' in args, args
 
 
@@ -252,13 +222,3 @@ def test_the_readmes_task_is_one(tiny, tmp_path):
 
 def test_both_readmes_give_the_same_commands():
     assert _commands('README.zh-CN.md') == _commands('README.md')
-
-
-def test_the_readmes_name_no_file_that_is_not_there():
-    for name in ('README.md', 'README.zh-CN.md', 'pretrained/README.md', 'docs/ptuning.md'):
-        path = os.path.join(ROOT, name)
-        if not os.path.exists(path):
-            continue
-        with open(path, encoding='utf-8') as reader:
-            links = re.findall(r'\]\((?!https?:|#)([^)#]+)', reader.read())
-        assert not [link for link in links if not os.path.exists(os.path.join(os.path.dirname(path), link))], name
