@@ -2,10 +2,11 @@
 import math
 import os
 
+from pet_keras.checkpoints.atomic import present_files, written_at_once
 from pet_keras.checkpoints.config import normalise
 from pet_keras.checkpoints.fingerprint import fingerprint
 from pet_keras.checkpoints.google import GoogleSource, write_google
-from pet_keras.checkpoints.names import MLM_HEAD, is_of_optimizer
+from pet_keras.checkpoints.names import MLM_HEAD, is_of_cloze, is_of_optimizer
 from pet_keras.checkpoints.shipped import GET_ONE, shipped_checkpoints
 from pet_keras.checkpoints.vocabulary import read_vocab
 from pet_keras.errors import UserError
@@ -29,15 +30,18 @@ class Checkpoint(object):
         self.folder = self.name if os.path.isdir(self.name) else shipped_checkpoints().get(self.name)
         if self.folder is None:
             raise UserError('No checkpoint %r: it is neither a folder nor a shipped model. %s' % (self.name, GET_ONE))
-        there = set(os.listdir(self.folder))
+        there = set(os.listdir(present_files(self.folder)))
         if 'prompt.json' in there or ('model.json' in there and 'bert_config.json' not in there):
             raise UserError('%s is a prompt, not a checkpoint: open it with --model, or pet_keras.load.' % self.folder)
-        self.source = GoogleSource(self.folder)
+        self.reread()
         self.config = normalise(self.source.config, self.config_path)
         if application:
             self.config['application'] = application
         self.vocab = read_vocab(self.vocab_path, self.config['vocab_size'], self.config_path)
-        self._fingerprint = None
+
+    def reread(self):
+        """Looks at the folder anew: its files have changed."""
+        self.source, self._fingerprint = GoogleSource(present_files(self.folder)), None
 
     @property
     def config_path(self):
@@ -149,22 +153,40 @@ class Checkpoint(object):
         return tokenizer
 
     def describe(self):
-        """What `pet-keras checkpoint inspect` prints, as a dict."""
+        """What `pet-keras checkpoint inspect` prints, as a dict. Every weight is read for it.
+
+        Raises: UserError where one cannot be read: the file is cut or damaged.
+        """
+        fingerprint = self.fingerprint
+        for name in self.shapes:
+            if not is_of_cloze(name):  # these the fingerprint has not read
+                self.load_variable(name)
         sizes = [math.prod(shape) for name, shape in self.shapes.items() if not is_of_optimizer(name)]
-        head = 'present' if self.mlm_head_is_trained else 'untrained (its bias is all zero)'
+        if self.has_mlm_head:
+            head = 'present' if self.mlm_head_is_trained else 'untrained (its bias is all zero)'
+        else:
+            head = 'tied to the embeddings' if self.family.startswith('gpt') else 'missing'
         return {
             'folder': self.folder, 'family': self.family, 'application': 'lm' if self.is_causal else 'mlm',
             'layers': self.config['num_hidden_layers'], 'hidden_size': self.config['hidden_size'],
             'heads': self.config['num_attention_heads'], 'parameters': sum(sizes),
             'vocab_size': len(self.vocab), 'max_position': self.max_position, 'hidden_act': self.hidden_act,
-            'mlm_head': head if self.has_mlm_head else 'missing', 'fingerprint': self.fingerprint,
+            'mlm_head': head, 'fingerprint': fingerprint,
         }
 
-    def write(self, folder, transformer):
+    def is_in(self, folder):
+        """Whether `folder` is this checkpoint's own."""
+        return os.path.realpath(folder) == os.path.realpath(self.folder)
+
+    def write(self, folder, transformer, dtype='float32'):
         """Writes this checkpoint with the present weights of `transformer` into `folder`, in Google's format.
 
-        What stood there stays until all is written.
+        What stood there stays until all is written. `dtype` 'float16' takes half the bytes; when read again they
+        are float32.
+
+        Raises: UserError for another dtype, or weights beyond it; OSError where the folder cannot be written.
         """
-        write_google(folder, self.source.config, self.vocab_path, transformer.variables())
-        if os.path.realpath(folder) == os.path.realpath(self.folder):  # its files are others now
-            self.source, self._fingerprint = GoogleSource(self.folder), None
+        with written_at_once(folder) as new:
+            write_google(new, self.source.config, self.vocab_path, transformer.variables(), dtype)
+        if self.is_in(folder):
+            self.reread()

@@ -21,7 +21,7 @@ def read_config(path):
     try:
         with open(path, encoding='utf-8-sig') as reader:
             raw = json.load(reader)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise UserError('%s is not JSON: %s' % (path, e)) from None
     if not isinstance(raw, dict):
         raise UserError('%s is not a JSON object.' % path)

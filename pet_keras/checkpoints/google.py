@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 
+import numpy as np
+
 from pet_keras.checkpoints.config import read_config
 from pet_keras.checkpoints.shipped import GET_ONE
 from pet_keras.errors import UserError
@@ -50,13 +52,14 @@ class GoogleSource(object):
         return self._shapes
 
     def read(self, name):
-        """One variable of the weights file, as a NumPy array."""
+        """One variable of the weights file, as a NumPy array; half precision becomes float32."""
         from pet_keras.backend import tf
         try:
-            return tf.train.load_variable(self.weights_path, name)
+            value = tf.train.load_variable(self.weights_path, name)
         except Exception as e:  # of no one type, as above
             raise UserError('%s cannot be read (variable %s): %s. Is the download complete?' % (
                 self.weights_path, name, str(e).split('\n')[0])) from None
+        return value.astype('float32') if value.dtype.name in ('float16', 'bfloat16') else value
 
     @property
     def legacy_fingerprint(self):
@@ -71,37 +74,39 @@ class GoogleSource(object):
         return digest.hexdigest()[:12]
 
 
-def write_google(folder, config, vocab_path, variables):
-    """Writes a folder in Google's format.
+def check_dtype(dtype):
+    """Raises UserError for a type that is not written."""
+    if dtype not in ('float32', 'float16'):
+        raise UserError("dtype=%r: choose 'float32' or 'float16'." % (dtype,))
 
-    Everything is written under another name first and renamed when whole, so that a full disk or an
-    interrupt leaves what stood there.
+
+def write_google(folder, config, vocab_path, variables, dtype='float32'):
+    """Writes a folder in Google's format; see `atomic.written_at_once` for one that is in use.
 
     Arguments:
         config: a dict under Google's keys, as a GoogleSource has it.
         vocab_path: the vocabulary file, which is copied.
-        variables: pairs (name, variable or array); they are written as float32.
+        variables: pairs (name, variable or array).
+        dtype: what they are written as: 'float32', or 'float16', which takes half the bytes.
 
-    Raises: OSError where the folder cannot be written.
+    Raises: UserError for another type, or a number beyond it; OSError where the folder cannot be written.
     """
-    from pet_keras.backend import tf
+    from pet_keras.backend import no_chatter, tf
+    check_dtype(dtype)
     names, tensors = [], []
     for name, value in variables:
         names.append(name)
-        tensors.append(tf.cast(value, 'float32'))
+        with np.errstate(over='ignore'):
+            tensors.append(np.asarray(value).astype(dtype, copy=False))
+        if dtype == 'float16' and np.isinf(tensors[-1]).any():
+            raise UserError('%s holds numbers beyond float16, whose largest is 65504: write float32.' % name)
     os.makedirs(folder, exist_ok=True)
-    prefix, partial = os.path.join(folder, 'bert_model.ckpt'), os.path.join(folder, 'partial.tmp')
-    renames = {'.data-00000-of-00001': prefix + '.data-00000-of-00001', '.index': prefix + '.index',
-               '.config': os.path.join(folder, 'bert_config.json'), '.vocab': os.path.join(folder, 'vocab.txt')}
+    prefix = os.path.join(folder, 'bert_model.ckpt')
+    with open(os.path.join(folder, 'bert_config.json'), 'w', encoding='utf-8') as writer:
+        json.dump(config, writer, ensure_ascii=False, indent=1)
+    shutil.copyfile(vocab_path, os.path.join(folder, 'vocab.txt'))
     try:
-        with open(partial + '.config', 'w', encoding='utf-8') as writer:
-            json.dump(config, writer, ensure_ascii=False, indent=1)
-        shutil.copyfile(vocab_path, partial + '.vocab')
-        tf.raw_ops.SaveV2(prefix=partial, tensor_names=names, shape_and_slices=[''] * len(names), tensors=tensors)
-        for suffix, target in renames.items():
-            os.replace(partial + suffix, target)
+        with no_chatter():  # of oneDNN, whose complaint about float16 does not matter here
+            tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[''] * len(names), tensors=tensors)
     except tf.errors.OpError as e:
         raise OSError('%s cannot be written: %s' % (prefix, e.message.split('\n')[0])) from None
-    finally:
-        for path in glob.glob(glob.escape(partial) + '*'):
-            os.remove(path)

@@ -5,6 +5,8 @@ import os
 GET_ONE = 'Type `pet-keras checkpoint list` for the shipped models; pretrained/README.md says where others are.'
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+DEFAULT = 'bert-small-zh'
+
 
 def shipped_checkpoints():
     """Names and folders of the models that come with pet_keras, as a dict."""

@@ -119,6 +119,27 @@ def test_an_mlm_head_with_a_bias_of_zeros_is_described_as_untrained(copy):
     checkpoint.check()
 
 
+@pytest.mark.parametrize('name', ['gpt/embeddings/word_embeddings', 'newslm/embeddings/word_embed'])
+def test_a_gpt_s_head_is_its_table(copy, name):
+    def rename(variables):
+        variables[name] = variables.pop('bert/embeddings/word_embeddings')
+        for variable in [v for v in variables if v.startswith('cls/')]:
+            variables.pop(variable)
+    rewrite(copy, rename)
+    assert Checkpoint(copy).describe()['mlm_head'] == 'tied to the embeddings'
+
+
+@pytest.mark.parametrize('name', [None, 'zzz/adam_m', 'cls/seq_relationship/output_weights', 'zzz'])
+@pytest.mark.parametrize('share', [.5, .99])
+def test_a_file_that_is_cut_is_noticed_whichever_variables_are_at_its_end(copy, name, share):
+    if name:
+        rewrite(copy, lambda variables: variables.update({name: np.ones(10 ** 6, 'float32')}))
+    data = path(copy, 'bert_model.ckpt.data-00000-of-00001')
+    os.truncate(data, int(os.path.getsize(data) * share))
+    message = error(copy, lambda folder: Checkpoint(folder).describe())
+    assert message.startswith(path(copy, 'bert_model.ckpt') + ' cannot be read') and '\n' not in message
+
+
 def test_the_optimizer_s_variables_do_not_count_as_parameters(copy):
     before = Checkpoint(copy).describe()
 

@@ -23,6 +23,12 @@ def test_a_config_that_is_not_json_is_named(copy, content):
     assert error(copy).startswith(path(copy, 'bert_config.json') + ' is not JSON')
 
 
+def test_a_config_that_is_nested_too_deeply_is_named(copy):
+    with open(path(copy, 'bert_config.json'), 'w') as writer:
+        writer.write('[' * 100000)
+    assert error(copy).startswith(path(copy, 'bert_config.json') + ' is not JSON')
+
+
 def test_a_config_that_is_a_list_is_named(tmp_path):
     (tmp_path / 'config.json').write_text('[1]')
     assert error(str(tmp_path / 'config.json'), read_config) == str(tmp_path / 'config.json') + ' is not a JSON object.'

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from folders import error, files, path
+from folders import error, files, path, rewrite
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.google import GoogleSource, write_google
 
@@ -82,8 +82,31 @@ def test_a_variable_that_cannot_be_read_is_named(copy):
     with open(path(copy, 'bert_model.ckpt.data-00000-of-00001'), 'r+b') as writer:
         writer.truncate(100)
     message = error(copy, lambda folder: source.read('cls/predictions/output_bias'))
+    assert '\n' not in message
     assert message.startswith(path(copy, 'bert_model.ckpt') + ' cannot be read (variable cls/predictions/output_bias)')
     assert 'Is the download complete?' in message
+
+
+@pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
+def test_half_precision_is_read_as_float32(copy, transformer, dtype):
+    from pet_keras.backend import tf
+    from pet_keras.networks.models import build_mlm
+    before = GoogleSource(copy)
+    halves = {name: tf.cast(before.read(name), dtype) for name in before.shapes}
+    rewrite(copy, lambda variables: variables.update(halves))
+    for name in halves:
+        value = GoogleSource(copy).read(name)
+        assert value.dtype == np.float32
+        np.testing.assert_array_equal(value, tf.cast(halves[name], 'float32'))
+    built = dict(build_mlm(copy, return_keras_model=False).variables())
+    assert set(built) == set(halves)
+    for name, weight in built.items():
+        np.testing.assert_array_equal(weight.numpy(), tf.cast(halves[name], 'float32'))
+
+
+def test_numbers_of_other_types_are_read_as_they_are(copy):
+    rewrite(copy, lambda variables: variables.update(global_step=np.array(7, 'int64')))
+    assert GoogleSource(copy).read('global_step').dtype == np.int64
 
 
 # writing
@@ -111,6 +134,42 @@ def test_written_weights_are_bit_equal_and_carry_the_same_names(tiny, transforme
     assert sorted(os.listdir(folder)) == sorted(os.listdir(tiny))
     assert files(folder)['vocab.txt'] == files(tiny)['vocab.txt']
     assert json.loads(files(folder)['bert_config.json']) == json.loads(files(tiny)['bert_config.json'])
+
+
+def test_float16_writes_half_the_bytes_and_the_nearest_numbers(tiny, transformer, tmp_path):
+    full, half = str(tmp_path / 'full'), str(tmp_path / 'half')
+    Checkpoint(tiny).write(full, transformer)
+    Checkpoint(tiny).write(half, transformer, 'float16')
+    sizes = [os.path.getsize(path(folder, 'bert_model.ckpt.data-00000-of-00001')) for folder in (full, half)]
+    assert sizes[1] * 2 == sizes[0]
+    for name in Checkpoint(tiny).shapes:
+        expected = Checkpoint(full).load_variable(name).astype('float16').astype('float32')
+        np.testing.assert_array_equal(Checkpoint(half).load_variable(name), expected)
+
+
+def test_what_tensorflow_says_while_it_writes_is_not_heard(tiny, transformer, tmp_path, monkeypatch, capfd):
+    from pet_keras.backend import tf
+    save = tf.raw_ops.SaveV2
+    monkeypatch.setattr(tf.raw_ops, 'SaveV2', lambda **kwargs: os.write(2, b'oneDNN supports DT_HALF') and save(**kwargs))
+    Checkpoint(tiny).write(str(tmp_path), transformer, 'float16')
+    assert capfd.readouterr().err == ''
+
+
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float64', 'int8', None])
+def test_another_type_is_refused(tiny, transformer, copy, dtype):
+    before = files(copy)
+    assert error(copy, lambda folder: Checkpoint(tiny).write(folder, transformer, dtype)) == (
+        "dtype=%r: choose 'float32' or 'float16'." % dtype)
+    assert files(copy) == before
+
+
+@pytest.mark.parametrize('number', [65520., -1e38, np.inf])
+def test_numbers_beyond_float16_are_refused_before_anything_is_replaced(tiny, tmp_path, number):
+    variables = {'a': np.float32([1., 65504.]), 'b/c': np.float32([0., number])}
+    message = error(str(tmp_path / 'new'), lambda folder: write_google(
+        folder, {}, path(tiny, 'vocab.txt'), variables.items(), 'float16'))
+    assert message == "b/c holds numbers beyond float16, whose largest is 65504: write float32."
+    assert not os.path.exists(str(tmp_path / 'new'))
 
 
 def test_a_checkpoint_may_be_written_over_itself(copy, transformer):
