@@ -5,6 +5,7 @@ from pet_keras.cli.options import add_command
 from pet_keras.data.reading import read_examples
 from pet_keras.data.shipped import shipped_texts
 
+_CHECKPOINT = 'bert-mini-zh'  # the quick one
 _OWN = ['这家酒店的早餐太好吃了，房间也安静', '买回来第三天就坏了，客服根本不理人', '屏幕清楚，就是电池不耐用，总的来说值这个价']
 
 
@@ -23,28 +24,30 @@ def run(args):
     train, dev, test = [read_examples(shipped_texts('reviews.%s.tsv' % part), task)
                         for part in ('train', 'dev', 'test')]
     unlabelled = read_examples(shipped_texts('reviews.unlabelled.txt'), labelled=False)
-    print('Is a review positive or negative? The model fills the blank: %s' % task.pattern(args.pattern).fill(
-        '房间很干净', word='____'))
-    print('很 (very) says %s, 不 (not) says %s. %d labelled texts, %d unlabelled, %d to choose the epoch by, '
-          '%d to test on.\n' % (*task.labels, len(train), len(unlabelled), len(dev), len(test)))
-    print('%-18s %-8s %9s %8s' % ('regime', 'pattern', 'accuracy', 'seconds'), flush=True)
+    pattern = task.pattern(args.pattern)
+    print('Is a review positive or negative? The model fills the blank: %s' % pattern.fill('房间很干净'))
+    words = ', '.join('%s says %s' % (word[0], label) for label, word in task.verbalizer_of(pattern).words.items())
+    print('%s. %d labelled texts, %d unlabelled, %d to choose the epoch by, %d to test on.\n' % (
+        words, len(train), len(unlabelled), len(dev), len(test)))
+    print('%-18s %-8s %9s %6s %8s' % ('regime', 'pattern', 'accuracy', 'AUC', 'seconds'), flush=True)
 
     def row(regime, name, classifier, start):
-        accuracy = classifier.evaluate(test)['accuracy']
-        print('%-18s %-8s %8.1f%% %8.1f' % (regime, name, accuracy, time.time() - start), flush=True)
+        report = classifier.evaluate(test)
+        print('%-18s %-8s %8.1f%% %6.3f %8.1f' % (
+            regime, name, report['accuracy'], report['auc'], time.time() - start), flush=True)
 
     start = time.time()
-    classifier = ClozeClassifier(task)
+    classifier = ClozeClassifier(task, _CHECKPOINT)
     for name in task.patterns:
         classifier.pattern = task.pattern(name)
         row('zero-shot', name, classifier, start)
         start = time.time()
     trained = {}
-    for regime, data, epochs in (('zero-shot + MLM', (None, unlabelled), 3), ('few-shot', (train, None), 10),
-                                 ('semi-supervised', (train, unlabelled), 6)):
+    for regime, data in (('zero-shot + MLM', (None, unlabelled)), ('few-shot', (train, None)),
+                         ('semi-supervised', (train, unlabelled))):
         start = time.time()
-        classifier = ClozeClassifier(task, pattern=args.pattern)
-        classifier.fit(*data, dev=dev if data[0] else None, epochs=epochs, seed=args.seed)
+        classifier = ClozeClassifier(task, _CHECKPOINT, args.pattern)
+        classifier.fit(*data, dev=dev if data[0] else None, seed=args.seed)
         row(regime, args.pattern, classifier, start)
         trained[regime] = classifier
     print('\nThe few-shot model on three more texts:')

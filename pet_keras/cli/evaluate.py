@@ -2,9 +2,9 @@
 import json
 import sys
 
-from pet_keras.cli.options import FILES, add_classifier_options, add_command, open_classifier
+from pet_keras.cli.options import FILES, add_classifier_options, add_command, calibrate, open_classifier
 from pet_keras.data.example import without
-from pet_keras.data.reading import read_examples
+from pet_keras.data.reading import format_by_ending, read_examples
 from pet_keras.errors import UserError
 
 
@@ -22,9 +22,11 @@ def run(args):
     classifier = open_classifier(args)
     examples = read_examples(args.file, classifier.task, format=args.format)
     if args.exclude:
-        examples = without(examples, read_examples(args.exclude, classifier.task, labelled=False))
+        format = format_by_ending(args.exclude, args.format)
+        examples = without(examples, read_examples(args.exclude, classifier.task, labelled=False, format=format))
         if not examples:
             raise UserError('Every text of %s also stands in %s.' % (args.file, args.exclude))
+    calibrate(classifier, args, examples)
     report = classifier.evaluate(examples, args.batch_size, verbose=int(sys.stdout.isatty() and not args.json))
     pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
     if args.json:
@@ -36,4 +38,7 @@ def run(args):
     print('%-9s %9s %7s %9s' % ('precision', 'recall', 'f1', 'texts') + '  label')
     for label, f in report['labels'].items():
         print('%9.2f %9.2f %7.2f %9d  %s' % (f['precision'], f['recall'], f['f1'], f['support'], label))
+    if report['auc'] is not None:
+        print('AUC %.3f (the area under the ROC curve%s: 0.5 is chance, wherever the thresholds lie)' % (
+            report['auc'], ', mean over the labels' if len(classifier.labels) > 2 else ''))
     print('accuracy %.2f' % report['accuracy'])

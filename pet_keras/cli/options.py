@@ -1,7 +1,8 @@
 """What several commands share: their options, the help on files, and the classifier that the options ask for."""
 import argparse
 
-from pet_keras.data.reading import FORMATS
+from pet_keras.checkpoints.shipped import DEFAULT
+from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
 from pet_keras.errors import UserError
 
 FORMATTER = argparse.RawDescriptionHelpFormatter  # keeps the lines of an epilog as they are
@@ -35,13 +36,17 @@ def add_classifier_options(parser):
     add_model_options(parser)
     parser.add_argument('--format', choices=FORMATS, help='of the files, where the ending does not say it')
     parser.add_argument('--batch-size', type=int, default=64, help='texts a step (default 64)')
+    parser.add_argument('--calibrate', choices=['prior'], help="correct a model's taste for some label words, so that "
+                        'over the texts of --unlabelled, or else those at hand, all labels have equal shares')
+    parser.add_argument('--unlabelled', metavar='FILE', help='texts of the same kind to calibrate on')
 
 
 def add_model_options(parser):
     """The pattern, the checkpoint and the length."""
-    parser.add_argument('--pattern', help='a name in the task, or a pattern of your own: "[MASK]满意。{text}"')
-    parser.add_argument('--checkpoint', help='a shipped model or a folder in Google\'s format (default bert-mini-zh); '
-                        'with --model: where the checkpoint of a prompt is now')
+    parser.add_argument('--pattern', help='a name in the task, or a pattern of your own: "[MASK]满意。{text}" '
+                        "(default: the task's first; of a causal model the first whose blank comes last)")
+    parser.add_argument('--checkpoint', help='a shipped model or a folder in Google\'s format (default %s); '
+                        'with --model: where the checkpoint of a prompt is now' % DEFAULT)
     parser.add_argument('--causal', action='store_true', help='the checkpoint is a left-to-right language model '
                         '(NEZHA-GPT); the shipped GPT and the gpt families are known')
     parser.add_argument('--maxlen', type=int, help='longest sequence in tokens; longer texts are cut (default 128)')
@@ -58,10 +63,21 @@ def open_classifier(args):
     return load(args.model, args.checkpoint)
 
 
+def calibrate(classifier, args, examples):
+    """Carries out --calibrate, on the texts of --unlabelled or on `examples`, without their labels."""
+    if not args.calibrate and args.unlabelled:
+        raise UserError('--unlabelled gives texts to calibrate on: say --calibrate prior as well.')
+    if args.calibrate:
+        if args.unlabelled:
+            examples = read_examples(args.unlabelled, classifier.task, False,
+                                     format_by_ending(args.unlabelled, args.format))
+        classifier.calibrate([example._replace(label=None) for example in examples], batch_size=args.batch_size)
+
+
 def open_checkpoint(args):
     """The checkpoint of --checkpoint and --causal."""
     from pet_keras.checkpoints.checkpoint import Checkpoint
-    return Checkpoint(args.checkpoint or 'bert-mini-zh', 'lm' if args.causal else None)
+    return Checkpoint(args.checkpoint or DEFAULT, 'lm' if args.causal else None)
 
 
 def new_classifier(args, checkpoint, **settings):

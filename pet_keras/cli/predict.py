@@ -2,7 +2,7 @@
 import os
 import sys
 
-from pet_keras.cli.options import FILES, add_classifier_options, add_command, open_classifier
+from pet_keras.cli.options import FILES, add_classifier_options, add_command, calibrate, open_classifier
 from pet_keras.data.reading import format_of, read_rows
 from pet_keras.data.writing import write_predictions
 from pet_keras.errors import UserError
@@ -14,26 +14,54 @@ def add_parser(commands):
     add_classifier_options(parser)
     parser.add_argument('files', nargs='+', metavar='FILE', help='texts, with or without labels; - reads standard '
                         'input, one text a line')
-    parser.add_argument('--out', metavar='DIR', help='write DIR/FILE instead of standard output')
+    parser.add_argument('--out', metavar='DIR', help='write DIR/FILE instead of standard output; for plain text a '
+                        'table, DIR/FILE.tsv')
 
 
 def run(args):
     if args.files.count('-') > 1:
         raise UserError('Standard input can be read once.')
+    formats = [format_of(path, args.format) for path in args.files]
+    targets = _targets(args.out, args.files, formats) if args.out else [None] * len(formats)
     classifier = open_classifier(args)
-    inputs = [(f, read_rows(f, classifier.task, False, args.format), format_of(f, args.format)) for f in args.files]
+    inputs = [read_rows(path, classifier.task, False, format) for path, format in zip(args.files, formats)]
+    calibrate(classifier, args, [row.example for rows in inputs for row in rows])
     if args.out:
         os.makedirs(args.out, exist_ok=True)
-    for path, rows, format in inputs:
+    for rows, format, target in zip(inputs, formats, targets):
         proba = classifier.predict_proba([r.example for r in rows], args.batch_size,
                                          verbose=int(bool(args.out) and sys.stdout.isatty()))
-        if not args.out:
+        if not target:
             write_predictions(sys.stdout, format, rows, classifier.labels, proba)
             continue
-        target = os.path.join(args.out, 'stdin.txt' if path == '-' else os.path.basename(path))
+        _write(target, format, rows, classifier.labels, proba)
+        print('%s: %d texts' % (target, len(rows)), file=sys.stderr)
+
+
+def _targets(folder, paths, formats):
+    """Where the predictions for each file go; UserError where two share a place, or something stands there."""
+    targets = {}
+    for path, format in zip(paths, formats):
+        name, ending = os.path.splitext(os.path.basename(path))
+        if path == '-':
+            name, ending = 'stdin', {'json': '.jsonl'}.get(format, '.' + format)
+        target = os.path.join(folder, name + ('.tsv' if format == 'text' else ending))
+        if target in targets:
+            raise UserError('%s and %s would both be written to %s: give each an --out of its own.' % (
+                targets[target], path, target))
         if os.path.exists(target):
             raise UserError('%s exists already; nothing is overwritten.' % target)
+        targets[target] = path
+    return list(targets)
+
+
+def _write(target, *predictions):
+    """Writes a file whole or not at all."""
+    try:
         with open(target + '.part', 'w', encoding='utf-8') as writer:
-            write_predictions(writer, format, rows, classifier.labels, proba)
+            write_predictions(writer, *predictions)
         os.replace(target + '.part', target)
-        print('%s: %d texts' % (target, len(rows)), file=sys.stderr)
+    except BaseException:  # an interrupt too
+        if os.path.exists(target + '.part'):
+            os.remove(target + '.part')
+        raise

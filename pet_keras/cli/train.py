@@ -1,6 +1,6 @@
 """`pet-keras train`: a model from labelled texts, unlabelled ones or both."""
 from pet_keras.cli.options import FILES, add_command, add_model_options, new_classifier, open_checkpoint
-from pet_keras.data.reading import read_examples
+from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
 from pet_keras.errors import UserError
 
 
@@ -12,17 +12,32 @@ def add_parser(commands):
     add('--labelled', metavar='FILE', help='texts with labels; 100 are a good start')
     add('--unlabelled', metavar='FILE', help='texts of the same kind, labels not needed')
     add('--dev', metavar='FILE', help='labelled texts to choose the best epoch by')
+    add('--format', choices=FORMATS, help='of the files whose ending does not say it (.txt is one)')
     add('--out', metavar='DIR', required=True, help='folder for the model; must not hold one yet')
     add('--resume', action='store_true', help='go on with the interrupted run in --out')
-    add('--epochs', type=int, default=10, help='passes over the data (default 10; a prompt alone learns slower: take '
-        '24 or more)')
-    add('--batch-size', type=int, default=16, help='texts a step (default 16)')
-    add('--learning-rate', type=float, help="Adam's; default 2e-5 for a base model (768 wide), 1.8e-4 for the shipped "
-        'one; with --train prompt 0.01, through an encoder 0.001')
+    add('--epochs', type=int, help='passes over the labelled texts (default 10, with --train prompt 24), or over the '
+        'unlabelled ones where there are no others (default 1)')
+    add('--batch-size', type=int, help='texts a step (default 8, or 16 for more than 1,000 texts; twice that for '
+        'labelled and unlabelled texts together)')
+    add('--learning-rate', type=float, help="Adam's; default 2e-5 for a base model, more for a smaller one: 5e-5 for "
+        'bert-small-zh, 1.8e-4 for bert-mini-zh; with --train prompt 0.01, through an encoder 0.001')
+    add('--schedule', choices=['linear', 'constant'], help='of the learning rate: falling to 0 over the run (default), '
+        'or constant (default with --train prompt)')
     add('--prompt-learning-rate', type=float, help="of the pattern's [unused] tokens, or their encoder, where all "
         'other weights train as well (default: as theirs)')
-    add('--mask-rate', type=float, default=0.15, help='share of text tokens masked (default 0.15)')
+    add('--dropout-rate', type=float, help="while training (default: what the checkpoint's config says; 0 for the "
+        'shipped models, which were pretrained without)')
+    add('--mask-rate', type=float, default=0.15, help='share of text tokens masked for the auxiliary loss (default '
+        '0.15; 0 leaves it out)')
     add('--whole-words', action='store_true', help='mask whole words (jieba), not single characters')
+    add('--auxiliary', choices=['text', 'all'], default='text', help='where the auxiliary loss falls: on the text '
+        "(default), or on the pattern's tokens too, as in the author's scripts")
+    add('--auxiliary-weight', type=_weight, default=1., metavar='W', help='of the auxiliary loss beside the label '
+        "words' (default 1); none: one mean over both, as in the author's scripts")
+    add('--labelled-share', type=_weight, default=.5, metavar='SHARE', help='labelled texts in a batch, where there '
+        'are unlabelled ones too (default 0.5); none: both mixed as they come')
+    add('--calibrate', choices=['prior'], help="at the end, correct the labels' shares to be equal over the "
+        'unlabelled texts, or as they are in the dev texts; saved with the model')
     add('--patience', type=int, help='stop after so many epochs without a better dev result')
     add('--train', choices=['all', 'prompt'], default='all', help="which weights train: all, or the rows of the "
         "pattern's [unused] tokens alone (P-tuning)")
@@ -32,37 +47,61 @@ def add_parser(commands):
         'after it for a causal model), after it, or half and half')
     add('--prompt-encoder', choices=['lstm', 'mlp'], help='reparameterise the rows while they train')
     add('--prompt-init', choices=['unused', 'random', 'words'], help="the rows' start: the tokens' own rows "
-        "(default), random, or the words of the task's first pattern")
+        "(default), random, or the words of the task's default pattern")
     add('--seed', type=int, default=0, help='the same seed gives the same model (default 0)')
     add_model_options(parser)
+
+
+def _weight(text):
+    return None if text == 'none' else float(text)
 
 
 def run(args):
     if not args.labelled and not args.unlabelled:
         raise UserError('Nothing to learn from: give --labelled, --unlabelled, or both.')
+    if args.calibrate and not (args.unlabelled or args.dev):
+        raise UserError('--calibrate needs texts that the labels are not learned from: --unlabelled or --dev.')
     checkpoint = open_checkpoint(args)
     args.pattern = _pattern(args, checkpoint)
     classifier = new_classifier(args, checkpoint, train=args.train, prompt_encoder=args.prompt_encoder,
-                                prompt_init=args.prompt_init or 'unused', seed=args.seed)
+                                prompt_init=args.prompt_init or 'unused', dropout_rate=args.dropout_rate,
+                                seed=args.seed)
     print('pattern %s; %s' % (classifier.pattern.string, classifier.tuning.describe()))
-    read = lambda path, labelled=True: path and read_examples(path, classifier.task, labelled)  # noqa: E731
-    classifier.fit(read(args.labelled), read(args.unlabelled, False), read(args.dev), epochs=args.epochs,
-                   batch_size=args.batch_size, learning_rate=args.learning_rate,
-                   prompt_learning_rate=args.prompt_learning_rate, mask_rate=args.mask_rate,
-                   whole_words=args.whole_words, patience=args.patience, seed=args.seed, out=args.out,
-                   resume=args.resume, verbose=1)
+
+    def read(path, labelled=True):
+        return path and read_examples(path, classifier.task, labelled, format_by_ending(path, args.format))
+    labelled, unlabelled, dev = read(args.labelled), read(args.unlabelled, False), read(args.dev)
+    settings = {name: getattr(args, name) for name in (
+        'epochs', 'batch_size', 'learning_rate', 'schedule', 'prompt_learning_rate', 'mask_rate', 'whole_words',
+        'auxiliary', 'auxiliary_weight', 'labelled_share', 'patience', 'seed', 'out', 'resume')}
+    classifier.fit(labelled, unlabelled, dev, verbose=1, **settings)
+    if dev and labelled:
+        _compare(classifier.history)
+    if args.calibrate:
+        classifier.calibrate(unlabelled or dev).save(args.out)
     print('The model is in %s. Try:  pet-keras predict --model %s FILE' % (args.out, args.out))
 
 
+def _compare(history):
+    """Says whether the training was of use by the dev texts."""
+    before, best = history[0], max(history, key=lambda record: (record['dev_accuracy'], record['dev_log_likelihood']))
+    if best is before:
+        print('No epoch was better on the dev texts than the untrained model (%.2f%%), which is kept: try more texts, '
+              'another pattern or another learning rate.' % before['dev_accuracy'])
+    else:
+        print('Dev accuracy %.2f%% (epoch %d), before training %.2f%%.' % (
+            best['dev_accuracy'], best['epoch'], before['dev_accuracy']))
+
+
 def _pattern(args, checkpoint):
-    """The pattern that --pattern or the --prompt options ask for, as a string; None: the task's first."""
+    """The pattern that --pattern or the --prompt options ask for, as a string; None: the task's default."""
     from pet_keras.cloze.prompt_pattern import prompt_pattern, unused_tokens
     from pet_keras.cloze.task import Task
     task, given = Task.load(args.task), args.prompt_tokens is not None or args.prompt_where
     if args.pattern and given:
         raise UserError('--pattern and --prompt-tokens both give a pattern: leave one out.')
     wanted = args.train == 'prompt' or args.prompt_encoder or args.prompt_init or args.prompt_learning_rate
-    if not given and (not wanted or args.pattern or unused_tokens(task.pattern().string)):
+    if not given and (not wanted or args.pattern or unused_tokens(task.pattern(None, checkpoint.is_causal).string)):
         return args.pattern
     where = args.prompt_where or ('after' if checkpoint.is_causal else 'before')
     pattern = prompt_pattern(8 if args.prompt_tokens is None else args.prompt_tokens, where, checkpoint.is_causal,

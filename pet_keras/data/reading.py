@@ -34,6 +34,12 @@ def format_of(path, given=None):
     return _FORMATS[ending]
 
 
+def format_by_ending(path, default=None):
+    """The format of one of several files: what a table's or JSON's ending says goes before `default`."""
+    known = _FORMATS.get(os.path.splitext(path)[1].lower(), 'text')
+    return default if known == 'text' else known
+
+
 def read_examples(path, task=None, labelled=True, format=None):
     """The examples of a file, as a list of Example; see `read_rows`."""
     return [row.example for row in read_rows(path, task, labelled, format)]
@@ -99,26 +105,43 @@ def _records(path, format, is_pair, labelled):
         yield from _table_records(path, format, lines, is_pair, labelled)
 
 
+def parse_json(text, complaint):
+    """JSON text → Python; UserError that begins with `complaint`."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise UserError('%s: it is nested too deeply.' % complaint) from None
+    except ValueError as e:
+        raise UserError('%s: %s' % (complaint, e)) from None
+
+
+def check_writable(value, place):
+    """UserError for what JSON can say and no UTF-8 file can hold: better now than after the work."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode('utf-8')
+    except RecursionError:
+        raise UserError('%s: it is nested too deeply.' % place) from None
+    except UnicodeEncodeError as e:
+        raise UserError('%s: \\u%x is half of a surrogate pair, not a character.' % (
+            place, ord(e.object[e.start]))) from None
+
+
 def _json_records(path, lines):
     first = True
     for number, line in lines:
         if first and line.lstrip().startswith('['):  # one array
-            try:
-                array = json.loads('\n'.join([line] + [rest for _, rest in lines]))
-            except ValueError as e:
-                raise UserError('%s: not a JSON array: %s' % (path, e)) from None
+            array = parse_json('\n'.join([line] + [rest for _, rest in lines]), path + ': not a JSON array')
             for item, fields in enumerate(array, 1):
                 if not isinstance(fields, dict):
                     raise UserError('%s, item %d: not a JSON object.' % (path, item))
+                check_writable(fields, '%s, item %d' % (path, item))
                 yield item, fields
             return
         first = first and not line.strip()
-        try:
-            fields = json.loads(line) if line.strip() else None
-        except ValueError as e:
-            raise UserError('%s, line %d: not JSON: %s' % (path, number, e)) from None
+        fields = parse_json(line, '%s, line %d: not JSON' % (path, number)) if line.strip() else None
         if fields is not None and not isinstance(fields, dict):
             raise UserError('%s, line %d: not a JSON object.' % (path, number))
+        check_writable(fields, '%s, line %d' % (path, number))
         yield number, fields
 
 
@@ -161,18 +184,35 @@ def _cells(path, format, lines):
 
 def _get(fields, names):
     lowered = {str(key).lower(): value for key, value in fields.items()}
-    for name in names:
-        if lowered.get(name) is not None:
-            return str(lowered[name]).strip()
+    return next((lowered[name] for name in names if lowered.get(name) is not None), None)
 
 
 def _example(path, line, fields, is_pair, labelled):
-    text, text_b, label = _get(fields, _TEXT), _get(fields, _TEXT_B) if is_pair else None, None
-    for name, value in (('text', text),) + ((('second text', text_b),) if is_pair else ()):
-        if not value:
-            raise UserError('%s, line %d: the %s is %s.' % (path, line, name, 'empty' if value == '' else 'missing'))
-    if labelled:
-        label = _get(fields, _LABEL)
-        if not label:
-            raise UserError('%s, line %d: no label.' % (path, line))
-    return Example(text, text_b, label)
+    place = '%s, line %d' % (path, line)
+    text = _text(place, 'text', _get(fields, _TEXT))
+    text_b = _text(place, 'second text', _get(fields, _TEXT_B)) if is_pair else None
+    if not labelled:
+        return Example(text, text_b)
+    label = _get(fields, _LABEL)
+    if isinstance(label, (list, dict)):
+        raise UserError('%s: the label is %s, not a string or a number.' % (place, _quote(label)))
+    if label is None or not str(label).strip():
+        raise UserError('%s: no label.' % place)
+    return Example(text, text_b, str(label).strip())
+
+
+def _text(place, name, value):
+    """A text without the space around it. No number: JSON does not say how it was spelled (007, 1.0, 1e5)."""
+    if value is None:
+        raise UserError('%s: the %s is missing.' % (place, name))
+    if not isinstance(value, str):
+        raise UserError('%s: the %s is %s, not a string.' % (place, name, _quote(value)))
+    if not value.strip():
+        raise UserError('%s: the %s is empty.' % (place, name))
+    return value.strip()
+
+
+def _quote(value):
+    """JSON as an error message quotes it."""
+    written = json.dumps(value, ensure_ascii=False)
+    return written if len(written) <= 60 else written[:60] + '…'

@@ -6,11 +6,13 @@ import json
 def write_predictions(stream, format, rows, labels, probabilities, header=True):
     """Writes rows with `prediction` and a probability a label, in one of FORMATS.
 
-    Plain text becomes TSV, since a line of text has no place for a prediction.
+    Plain text becomes TSV, since a line of text has no place for a prediction. A column that a row lacks, as the
+    label in a table where some rows have one, is empty there.
 
     Arguments: `rows` list of Row; `labels` list of str; `probabilities` float `[rows, labels]`.
     """
     columns = ['p(%s)' % label for label in labels]
+    names = list(dict.fromkeys(name for row in rows for name in row.fields))
     table = csv.writer(stream, lineterminator='\n') if format == 'csv' else None
     for i, (row, scores) in enumerate(zip(rows, probabilities)):
         best = labels[int(scores.argmax())]
@@ -19,8 +21,7 @@ def write_predictions(stream, format, rows, labels, probabilities, header=True):
                           probabilities={label: round(float(p), 6) for label, p in zip(labels, scores)})
             stream.write(json.dumps(fields, ensure_ascii=False) + '\n')
             continue
-        names = list(row.fields) + ['prediction'] + columns
-        cells = [str(v) for v in row.fields.values()] + [best] + ['%.6f' % p for p in scores]
-        for values in ([names] if header and i == 0 else []) + [cells]:
+        cells = [str(row.fields.get(name, '')) for name in names] + [best] + ['%.6f' % p for p in scores]
+        for values in ([names + ['prediction'] + columns] if header and i == 0 else []) + [cells]:
             table.writerow(values) if table else stream.write(
                 '\t'.join(value.replace('\t', ' ') for value in values) + '\n')

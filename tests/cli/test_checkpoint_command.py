@@ -5,7 +5,7 @@ import os
 def test_checkpoint_list_names_the_shipped_model_and_inspect_describes_one(run, tiny):
     status, out, _ = run('checkpoint', 'list')
     folders = dict(line.split(None, 1) for line in out.splitlines())
-    assert status == 0 and sorted(folders) == ['bert-mini-zh', 'gpt-mini-zh']
+    assert status == 0 and sorted(folders) == ['bert-mini-zh', 'bert-small-zh', 'gpt-mini-zh']
     assert all(os.path.isfile(os.path.join(folder, 'vocab.txt')) for folder in folders.values())
     status, out, _ = run('checkpoint', 'inspect', tiny)
     assert status == 0 and 'mlm head' in out and 'present' in out and tiny in out

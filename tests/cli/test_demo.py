@@ -32,14 +32,15 @@ def test_demo_prints_a_row_of_each_regime_with_its_data(tiny, monkeypatch, capsy
         :sizes[os.path.basename(path)]])
     demo.run(SimpleNamespace(pattern='P2', seed=4))
     printed = capsys.readouterr().out
-    rows = re.findall(r'^(\S.*?) +(P\d) +(\d+\.\d)% +\d+\.\d$', printed, re.M)
-    assert [row[:2] for row in rows] == [('zero-shot', 'P%d' % n) for n in range(1, 6)] + [
+    rows = re.findall(r'^(\S.*?) +(P\d) +(\d+\.\d)% +(\d\.\d+) +\d+\.\d$', printed, re.M)
+    assert [row[:2] for row in rows] == [('zero-shot', 'P%d' % n) for n in range(1, 7)] + [
         ('zero-shot + MLM', 'P2'), ('few-shot', 'P2'), ('semi-supervised', 'P2')]
     assert fits == [(0, 12, 0, '{text}[MASK]满意。', 4), (16, 0, 8, '{text}[MASK]满意。', 4),
                     (16, 12, 8, '{text}[MASK]满意。', 4)]
     task = Task.load('sentiment')
     test = read_examples(shipped_texts('reviews.test.tsv'), task)[:20]
-    accuracy = ClozeClassifier(task, pattern='P2').evaluate(test)['accuracy']
-    assert [float(row[2]) for row in rows if row[1] == 'P2'] == [pytest.approx(accuracy, abs=0.05)] * 4
-    assert '16 labelled texts, 12 unlabelled, 8 to choose the epoch by, 20 to test on' in printed
+    report = ClozeClassifier(task, tiny, 'P2').evaluate(test)
+    assert [float(row[2]) for row in rows if row[1] == 'P2'] == [pytest.approx(report['accuracy'], abs=0.05)] * 4
+    assert {row[3] for row in rows if row[1] == 'P2'} == {'%.3f' % report['auc']}
+    assert '很 says 正面, 不 says 负面. 16 labelled texts, 12 unlabelled, 8 to choose the epoch by, 20 to test on' in printed
     assert len(re.findall(r'^  (正面|负面) +\d+%  ', printed, re.M)) == 3

@@ -69,9 +69,9 @@ FLAGS = {
     'demo': ['--pattern', '--seed'],
     'evaluate': _WHICH + ['--exclude', '--json', 'FILE'],
     'predict': _WHICH + ['--out', 'FILE'],
-    'train': _MODEL + ['--task', '--labelled', '--unlabelled', '--dev', '--out', '--resume', '--epochs', '--batch-size',
-                       '--learning-rate', '--mask-rate', '--whole-words', '--patience', '--seed', '--train',
-                       '--prompt-tokens', '--prompt-where', '--prompt-encoder', '--prompt-init'],
+    'train': _MODEL + ['--format', '--task', '--labelled', '--unlabelled', '--dev', '--out', '--resume', '--epochs',
+                       '--batch-size', '--learning-rate', '--mask-rate', '--whole-words', '--patience', '--seed',
+                       '--train', '--prompt-tokens', '--prompt-where', '--prompt-encoder', '--prompt-init'],
     'task': ['list', 'show'], 'task show': ['name'],
     'checkpoint': ['list', 'inspect'], 'checkpoint inspect': ['name', '--json'],
 }

@@ -7,6 +7,7 @@ import pytest
 from six_reviews import TEXTS, P, check, stdin, write
 
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.cli.main import main
 
 
 def test_predict_writes_tsv_for_tsv(run, tiny, classifier, tmp_path):
@@ -72,6 +73,79 @@ def test_predict_into_a_folder_writes_a_file_of_each_name_and_overwrites_none(ru
     assert 'nothing is overwritten' in fails(*given[:-1], os.path.dirname(reviews), reviews)  # the input itself
     with open(reviews, encoding='utf-8') as reader:
         assert reader.read() == original
+
+
+def test_a_table_where_some_rows_have_a_label_keeps_its_columns(run, tiny, classifier, tmp_path):
+    path = write(tmp_path / 'a.tsv', '房间很干净\n又吵又脏\t负面\n好\n')
+    status, out, _ = run('predict', '--task', 'sentiment', '--checkpoint', tiny, path)
+    rows = [line.split('\t') for line in out.splitlines()]
+    assert status == 0 and rows[0] == ['text', 'label', 'prediction', *P]
+    assert [r[:2] for r in rows[1:]] == [['房间很干净', ''], ['又吵又脏', '负面'], ['好', '']]
+    check(classifier, ['房间很干净', '又吵又脏', '好'], [r[2] for r in rows[1:]], [r[3:] for r in rows[1:]])
+
+
+def test_tables_made_of_plain_text_are_named_tsv(run, tiny, tmp_path, monkeypatch):
+    paths = [write(tmp_path / name, '好\n') for name in ('a.b.txt', 'c.TXT')]
+    stdin(monkeypatch, '好\n')
+    out = str(tmp_path / 'out')
+    assert run('predict', '--task', 'sentiment', '--checkpoint', tiny, '--out', out, *paths, '-')[0] == 0
+    assert sorted(os.listdir(out)) == ['a.b.tsv', 'c.tsv', 'stdin.tsv']
+    again = [str(tmp_path / 'out' / name) for name in os.listdir(out)]
+    assert run('predict', '--task', 'sentiment', '--checkpoint', tiny, *again)[0] == 0
+    stdin(monkeypatch, '{"text": "好"}\n')
+    assert run('predict', '--task', 'sentiment', '--checkpoint', tiny, '--out', out, '--format', 'json', '-')[0] == 0
+    assert 'stdin.jsonl' in os.listdir(out)
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Any model that is opened is an error."""
+    def opened(args):
+        raise AssertionError('a model was opened')
+    monkeypatch.setattr('pet_keras.cli.predict.open_classifier', opened)
+
+
+@pytest.mark.parametrize('names', [('a/x.tsv', 'b/x.tsv'), ('x.txt', 'x.tsv'), ('x.csv', 'x.csv')])
+def test_two_files_for_one_place_are_refused_before_any_work(fails, no_work, tmp_path, names):
+    paths = []
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        paths.append(write(tmp_path / name, '好\n'))
+    error = fails('predict', '--task', 'sentiment', '--out', tmp_path / 'out', *paths)
+    assert '%s and %s would both be written to %s' % (
+        *paths, os.path.join(str(tmp_path / 'out'), 'x.csv' if 'csv' in names[0] else 'x.tsv')) in error
+    assert not os.path.exists(str(tmp_path / 'out'))
+
+
+def test_a_file_that_is_there_already_is_seen_before_any_work(fails, no_work, tmp_path):
+    path, other = write(tmp_path / 'a.tsv', '好\n'), write(tmp_path / 'b.txt', '好\n')
+    (tmp_path / 'out').mkdir()
+    write(tmp_path / 'out' / 'b.tsv', 'mine')
+    assert 'nothing is overwritten' in fails('predict', '--task', 'sentiment', '--out', tmp_path / 'out', path, other)
+
+
+@pytest.mark.parametrize('problem', [OSError('disk full'), RuntimeError(), KeyboardInterrupt()], ids=repr)
+def test_what_goes_wrong_while_writing_leaves_no_half_file(problem, tiny, tmp_path, monkeypatch):
+    def fail(writer, *predictions):
+        writer.write('half')
+        raise problem
+    monkeypatch.setattr('pet_keras.cli.predict.write_predictions', fail)
+    path = write(tmp_path / 'a.tsv', '好\n')
+    args = ['predict', '--task', 'sentiment', '--checkpoint', tiny, '--out', str(tmp_path / 'out'), path]
+    if isinstance(problem, RuntimeError):
+        with pytest.raises(RuntimeError):
+            main(args)
+    else:
+        assert main(args) in (1, 130)
+    assert os.listdir(str(tmp_path / 'out')) == []
+
+
+@pytest.mark.parametrize('content', ['{"text": "\\ud800"}', '{"text": "好", "a": ' + '[' * 5000 + ']' * 5000 + '}',
+                                     '{"text": ["好"]}'])
+def test_json_that_cannot_be_used_is_one_line_with_file_and_line(fails, tiny, tmp_path, content):
+    path = write(tmp_path / 'a.jsonl', '{"text": "好"}\n' + content + '\n')
+    error = fails('predict', '--task', 'sentiment', '--checkpoint', tiny, '--out', tmp_path / 'out', path)
+    assert '%s, line 2: ' % path in error and not os.path.exists(str(tmp_path / 'out'))
 
 
 def test_predict_takes_pairs_where_the_task_does(run, tiny, tmp_path):

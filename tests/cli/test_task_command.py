@@ -5,12 +5,14 @@ from six_reviews import write
 
 def test_task_list_names_the_shipped_tasks_and_show_fills_their_patterns(run):
     status, out, _ = run('task', 'list')
-    assert status == 0 and [line.split()[0] for line in out.splitlines()] == ['news', 'nli', 'sentiment']
+    assert status == 0 and [line.split()[0] for line in out.splitlines()] == ['news', 'nli', 'nli_binary', 'sentiment']
     assert all(len(line.split()) > 3 for line in out.splitlines())  # each says what it is for
     status, out, _ = run('task', 'show', 'sentiment')
     assert status == 0 and '很满意。这趟北京之旅我感觉很不错。' in out and '不满意。这趟北京之旅我感觉很不错。' in out
     assert 'P5' in out and 'Positive' in out
-    for name in ('news', 'nli'):
+    assert '  正面: 这趟北京之旅我感觉很不错。评价：好' in out  # P6 has words of its own
+    assert 'default: P1; of a causal model, which reads the blank last: P6' in out
+    for name in ('news', 'nli', 'nli_binary'):
         assert run('task', 'show', name)[0] == 0
 
 

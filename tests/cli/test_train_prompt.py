@@ -184,7 +184,7 @@ def test_prompt_tokens_may_also_start_a_training_of_all_weights(run, asked, stil
     (('--train', 'prompt', '--prompt-tokens', '100'), 'no room for a text'),
     (('--pattern', '[unused500][MASK]{text}'), 'vocabulary has no [unused500]'),
     (('--train', 'prompt', '--seed', '-1'), 'seed is 0 or more'),
-    (('--causal',), 'left to right'),
+    (('--causal', '--pattern', 'P1'), 'left to right'),
 ])
 def test_options_that_do_not_go_together_are_refused(more, message, fails, still, reviews, tmp_path):
     assert message in fails(*_train(still, reviews, tmp_path / 'out', *more))

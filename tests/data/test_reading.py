@@ -1,13 +1,16 @@
 import io
 import json
 import os
+import sys
 import types
 
+import numpy as np
 import pytest
 
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example, without
-from pet_keras.data.reading import format_of, read_examples, read_rows
+from pet_keras.data.reading import format_by_ending, format_of, read_examples, read_rows
+from pet_keras.data.writing import write_predictions
 from pet_keras.errors import UserError
 
 TWO = [Example('很好', None, '正面'), Example('太差', None, '负面')]
@@ -32,6 +35,14 @@ def test_the_ending_tells_the_format(name, format):
 def test_a_format_given_goes_before_the_ending():
     assert format_of('a.tsv', 'json') == 'json' and format_of('a.xlsx', 'csv') == 'csv'
     assert format_of('-', 'tsv') == 'tsv'
+
+
+@pytest.mark.parametrize('name, format', [
+    ('a.jsonl', 'json'), ('a.CSV', 'csv'), ('a.data', 'tsv'), ('a', 'tsv'), ('a.txt', 'tsv'), ('-', 'tsv'),
+    ('a.log', 'tsv')])
+def test_among_several_files_an_ending_that_tells_the_format_goes_before_the_one_given(name, format):
+    assert format_by_ending(name, 'tsv') == format
+    assert format_by_ending(name) == (format if name in ('a.jsonl', 'a.CSV', 'a.data') else None)
 
 
 @pytest.mark.parametrize('name', ['reviews.xlsx', 'reviews', 'reviews.tsv.gz'])
@@ -193,6 +204,17 @@ def test_a_file_without_blank_lines_says_nothing(write, sentiment, capsys):
     ('a.json', '{"text": "很好", "label": 1}\n{"text": "太差", "label": 5}\n', 2, "label '5' is not in task"),
     ('a.json', '{"text": "很好", "label": 1}\n{"text": \n', 2, 'not JSON'),
     ('a.json', '{"text": "很好", "label": 1}\n["太差", 0]\n', 2, 'not a JSON object'),
+    ('a.json', '{"text": "很好", "label": 1}\n{"text": ["太差"], "label": 0}\n', 2, 'the text is ["太差"], not a string'),
+    ('a.json', '{"text": {"a": 1}, "label": 1}\n', 1, 'the text is {"a": 1}, not a string'),
+    ('a.json', '{"text": true, "label": 1}\n', 1, 'the text is true, not a string'),
+    ('a.json', '{"text": 7, "label": 1}\n', 1, 'the text is 7, not a string'),
+    ('a.json', '{"text": "很好", "label": [1]}\n', 1, 'the label is [1], not a string or a number'),
+    ('a.json', '{"text": "很好", "label": {"a": "' + 'b' * 99 + '"}}\n', 1, 'b…, not a string or a number'),
+    ('a.json', '{"text": "很好", "label": 1}\n{"text": "太\\ud800差", "label": 0}\n', 2, '\\ud800 is half of a surrogate'),
+    ('a.json', '{"text": "很好", "label": 1, "id": ["\\uDFff"]}\n', 1, '\\udfff is half of a surrogate pair'),
+    ('a.json', '{"text": "很好", "label": 1, "\\udc00": 1}\n', 1, '\\udc00 is half of a surrogate pair'),
+    ('a.json', '{"text": "很好", "label": 1}\n{"text": ' + '[' * 5000 + ']' * 5000 + '}\n', 2, 'nested too deeply'),
+    ('a.json', '{"text": "很好", "label": 1, "id": ' + '{"a":' * 5000 + '1' + '}' * 5001 + '\n', 1, 'too deeply'),
     ('a.csv', '很好,1\n"太"差,0\n', 2, 'not CSV'),
     ('a.csv', '很好,1\n"太差,0\n', 2, 'not CSV'),
 ])
@@ -223,6 +245,33 @@ def test_an_array_that_is_not_json_is_an_error_that_names_the_file(write):
     path = write('a.json', '[{"text": "很好"},\n {"text": \n')
     found = error(path)
     assert found.startswith(path) and 'not a JSON array' in found
+
+
+@pytest.mark.parametrize('content, message', [
+    ('[' * 5000 + ']' * 5000, ': not a JSON array: it is nested too deeply'),
+    ('[{"text": "很好"}, {"text": "\\ud83d"}]', ', item 2: \\ud83d is half of a surrogate pair')])
+def test_an_array_that_could_not_be_written_again_is_an_error_that_names_the_file(write, content, message):
+    path = write('a.json', content)
+    assert error(path, labelled=False).startswith(path + message)
+
+
+def test_whole_surrogate_pairs_are_characters(write):
+    path = write('a.json', '{"text": "\\ud83d\\ude00好"}\n')
+    assert read_examples(path, labelled=False) == [Example('😀好')]
+
+
+def test_what_is_nested_as_deeply_as_can_be_read_can_be_written_too(write):
+    """The limit is Python's, which depends on how deep the caller stands."""
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
+        path = write('a.json', '{"text": "好", "a": ' + '[' * depth + ']' * depth + '}\n')
+        try:
+            rows = read_rows(path, labelled=False)
+        except UserError as e:
+            assert 'nested too deeply' in str(e)
+            break
+        write_predictions(io.StringIO(), 'json', rows, ['正面', '负面'], np.array([[0.5, 0.5]]))
+    else:
+        pytest.fail('nothing was too deep')
 
 
 @pytest.mark.parametrize('name, content', [

@@ -60,3 +60,17 @@ def test_predictions_keep_the_columns_of_labelled_rows(write, sentiment):
     rows = read_rows(write('a.tsv', '很好\t1\n太差\t0\n'), sentiment)
     assert predictions('tsv', rows).split('\n')[:2] == [
         'text\tlabel\tprediction\tp(正面)\tp(负面)', '很好\t1\t正面\t0.750000\t0.250000']
+
+
+@pytest.mark.parametrize('format', ['tsv', 'csv'])
+@pytest.mark.parametrize('labelled', [(0,), (1,), (0, 1), ()])
+def test_a_table_where_some_rows_have_a_label_keeps_every_cell_in_its_column(write, format, labelled):
+    comma = ',' if format == 'csv' else '\t'
+    lines = [text + (comma + '1' if i in labelled else '') for i, text in enumerate(['很好', '太差'])]
+    rows = read_rows(write('a', '\n'.join(lines)), labelled=False, format=format)
+    again = read_rows(write('b', predictions(format, rows)), labelled=False, format=format)
+    assert [row.example for row in again] == [row.example for row in rows]
+    assert [row.fields.get('label') for row in again] == [
+        ('1' if i in labelled else '') if labelled else None for i in range(2)]
+    assert [(row.fields['prediction'], row.fields['p(正面)']) for row in again] == [
+        ('正面', '0.750000'), ('负面', '0.123456')]
