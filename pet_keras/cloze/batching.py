@@ -17,14 +17,16 @@ def batches_by_length(lengths, batch_size, rng=None, pool=32):
     """Index arrays of at most `batch_size`, each of sequences of similar length.
 
     Without `rng` (scoring) the whole set is sorted, longest first. With it (training) the set is
-    shuffled, sorted within pools of `pool` batches, and the batches are shuffled again: little
-    padding, and still a random mix.
+    shuffled, sorted within pools of batches, and the batches are shuffled again: little padding, and
+    still a random mix. A pool is an eighth of the batches, at most `pool` of them: in larger ones the
+    same texts would meet in every epoch.
     """
     lengths = np.asarray(lengths)
     if rng is None:
         order = np.argsort(-lengths, kind='stable')
         return [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
-    order, size, batches = rng.permutation(len(lengths)), batch_size * pool, []
+    size = batch_size * min(pool, max(1, len(lengths) // (8 * batch_size)))
+    order, batches = rng.permutation(len(lengths)), []
     for start in range(0, len(order), size):
         part = order[start:start + size]
         part = part[np.argsort(-lengths[part], kind='stable')]
@@ -32,12 +34,24 @@ def batches_by_length(lengths, batch_size, rng=None, pool=32):
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def lesson_batches(lessons, order):
-    """Padded arrays `((token_ids, segment_ids, positions), (targets, weights))`; weights are 0 where there is none."""
+def lesson_batches(lessons, order, auxiliary_weight=None):
+    """Padded arrays `((token_ids, segment_ids, positions), (targets, weights))`.
+
+    The loss is the sum of the targets' cross-entropies, each times its weight; padding has the weight 0. The
+    weights of a batch's answers sum to 1, and those of its auxiliary targets to `auxiliary_weight`, or to 1
+    where there are no answers. None makes one mean of both (kexue.fm 7764), in which an answer weighs the less
+    the longer the texts beside it are.
+    """
     for batch in order:
-        ids, segments, positions, targets, weights = zip(*[lessons[i] for i in batch])
+        ids, segments, positions, targets, weights, answers = zip(*[lessons[i] for i in batch])
         n = max(1, max(map(len, positions)))
-        yield (pad(ids), pad(segments), pad(positions, n)), (pad(targets, n), pad(weights, n, 'float32'))
+        weights = pad(weights, n, 'float32')
+        answer = np.arange(n) < np.array(answers)[:, None]
+        parts = [(np.ones_like(answer), 1.)] if auxiliary_weight is None or not any(answers) else [
+            (answer, 1.), (~answer, auxiliary_weight)]
+        for part, share in parts:
+            weights[part] *= share / max(weights[part].sum(), 1e-9)
+        yield (pad(ids), pad(segments), pad(positions, n)), (pad(targets, n), weights)
 
 
 def question_batches(examples, batch_size):

@@ -13,8 +13,9 @@ from pet_keras.errors import UserError
 
 # One sequence, and where logits are wanted
 Question = namedtuple('Question', 'token_ids segment_ids positions')
-# One training sequence: the ids shown, where something is wanted, the ids (or classes) wanted, the weight of each
-Lesson = namedtuple('Lesson', 'token_ids segment_ids positions targets weights')
+# One training sequence: the ids shown, where something is wanted, the ids (or classes) wanted, the weight of each,
+# and how many of them, the first ones, are the label's; the others are auxiliary
+Lesson = namedtuple('Lesson', 'token_ids segment_ids positions targets weights answers')
 
 
 class Cloze(object):
@@ -65,28 +66,31 @@ class Cloze(object):
         return [Question(encoded.token_ids, encoded.segment_ids, [p - self.causal for p in encoded.mask_positions])
                 for encoded in (self._encode(self.pattern, texts, filler) for filler in self._fillers)]
 
-    def lesson(self, texts, label, rng, mask_rate, whole_words=False):
+    def lesson(self, texts, label, rng, mask_rate, whole_words=False, auxiliary='text'):
         """The training sequence of one example: the answer in the blank, and an auxiliary loss on the text.
 
         A labelled text stands in the pattern, an unlabelled one (`label` None) alone; a soft label, an array of
         probabilities, asks for a word of each label by its share. The auxiliary loss is BERT's random masks, on
-        whole words if wanted, or for a causal model every next token of the text; `mask_rate` 0 leaves it out.
+        whole words if wanted, or for a causal model every next token; `mask_rate` 0 leaves it out. It falls on the
+        text, or with `auxiliary='all'` on the whole sequence but the blank, as in the author's scripts.
         """
         words = [] if label is None else self._words_to_learn(label, rng)
         mask, word = self.tokenizer._token_mask_id, words[0][1] if words else []
         encoded = self._encode(self.plain if label is None else self.pattern, texts,
                                word if self.causal else [mask] * len(word))
         ids, blank = np.array(encoded.token_ids), encoded.mask_positions
+        places = np.array(encoded.text_positions, int)
+        if auxiliary == 'all':  # a token beyond the vocabulary has no logit, the first one nothing before it
+            places = np.setdiff1d(np.flatnonzero(ids < self.tokenizer._vocab_size), blank + [0] * self.causal)
         if self.causal:
-            drawn = np.array(encoded.text_positions if mask_rate else [], int)
+            drawn = places if mask_rate else places[:0]
             targets = ids[drawn]
         else:
-            groups = word_groups(self.tokenizer.ids_to_tokens(ids[encoded.text_positions])) if whole_words else None
-            ids, drawn, targets = random_masking(ids, encoded.text_positions, rng, self.tokenizer._vocab_size,
-                                                 mask, mask_rate, groups)
+            groups = word_groups(self.tokenizer.ids_to_tokens(ids[places])) if whole_words else None
+            ids, drawn, targets = random_masking(ids, places, rng, self.tokenizer._vocab_size, mask, mask_rate, groups)
         return Lesson(ids, encoded.segment_ids, [p - self.causal for p in blank * len(words) + drawn.tolist()],
                       [token for _, ids in words for token in ids] + targets.tolist(),
-                      [share for share, ids in words for _ in ids] + [1.] * len(targets))
+                      [share for share, ids in words for _ in ids] + [1.] * len(targets), len(blank) * len(words))
 
     def _words_to_learn(self, label, rng):
         """[(share, token ids)]: one word of the label, or of each label of a soft one."""
@@ -95,10 +99,13 @@ class Cloze(object):
         for share, k in labels:
             choice = [ids for owner, ids in self.words if owner == k]
             words.append((share, choice[rng.integers(len(choice))]))
-        if len({self._shown(ids) for _, ids in words}) > 1:
+        return words
+
+    def check_soft(self, label):
+        """Raises UserError where no one sequence asks about all words of a soft label, an array of probabilities."""
+        if len({self._shown(ids) for k, ids in self.words if label[k] > 0}) > 1:
             raise UserError('A soft label needs label words that one sequence asks about: words of one length, and '
                             'of one token for a causal model.')
-        return words
 
     def _encode(self, pattern, texts, filler):
         encoded = pattern.encode(self.tokenizer, *texts, word_length=len(filler), maxlen=self.maxlen)

@@ -18,6 +18,19 @@ def tokenize(tokenizer, text):
     return tokenizer.tokenize(text)[1:-1]
 
 
+def fitting_lengths(lengths, room):
+    """How many tokens of one or two texts fit into `room`: the longer is cut first, the first of equal ones.
+
+    >>> fitting_lengths([100, 4], 10), fitting_lengths([100, 100], 11)
+    ([6, 4], [5, 6])
+    """
+    if len(lengths) == 1:
+        return [min(lengths[0], room)]
+    first, second = lengths
+    first = min(first, max(room // 2, room - second))
+    return [first, min(second, room - first)]
+
+
 def plain_pattern(is_pair):
     """The pattern of a text, or two, without a blank."""
     return Pattern('{text_a}[SEP]{text_b}' if is_pair else '{text}')
@@ -73,6 +86,13 @@ class Pattern(object):
         return any(kind == 'mask' for kind, _ in self.pieces)
 
     @property
+    def mask_is_last(self):
+        """Whether nothing but punctuation follows the blank: a causal model then has read all there is."""
+        kinds = [kind for kind, _ in self.pieces]
+        after = self.pieces[kinds.index('mask') + 1:] if self.has_mask else [('hole', '')]
+        return all(kind == 'text' and not re.search(r'\w', value) for kind, value in after)
+
+    @property
     def is_pair(self):
         return 'text_b' in self.holes
 
@@ -105,15 +125,15 @@ class Pattern(object):
 
         Raises: UserError for a pattern with a character that the vocabulary has not, or too long for maxlen.
         """
-        from pet_keras.backend import truncate_sequences
         fixed, texts = self._tokens(tokenizer, word_length), self.texts(text, text_b)
-        texts = {name: tokenizer.tokens_to_ids(tokenize(tokenizer, t)) if isinstance(t, str) else list(t)
+        texts = {name: tokenizer.tokens_to_ids(tokenize(tokenizer, t)) if isinstance(t, str) else t
                  for name, t in texts.items()}
         room = maxlen - 2 - sum(len(ids) for kind, ids in fixed if kind != 'hole')
         if room < len(texts):
             raise UserError('Pattern %r takes %d tokens and leaves no room for a text within maxlen=%d.' % (
                 shorten(self.string), maxlen - room, maxlen))
-        truncate_sequences(room, -1, *texts.values())
+        kept = fitting_lengths(list(map(len, texts.values())), room)
+        texts = {name: list(ids[:n]) for n, (name, ids) in zip(kept, texts.items())}
         token_ids, segment_ids, mask_positions, text_positions = [tokenizer._token_start_id], [0], [], []
         segment = 0
         for kind, value in fixed:

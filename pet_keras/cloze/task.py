@@ -5,10 +5,13 @@ import os
 
 from pet_keras.cloze.pattern import Pattern
 from pet_keras.cloze.verbalizer import Verbalizer
+from pet_keras.data.reading import check_writable, parse_json
 from pet_keras.errors import UserError
 
 _FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'tasks')
-_KEYS = {'name', 'description', 'labels', 'patterns', 'aggregation', 'example', 'aliases'}
+_KEYS = {'name', 'description', 'labels', 'patterns', 'aggregation', 'example', 'aliases', 'words', 'word_score'}
+_SHAPE = ('"patterns" is an object of name: text, "labels" an object of label: word or list of words, and so is '
+          '"aliases"; "words" is an object of name of a pattern: such labels.')
 
 
 def shipped_tasks():
@@ -21,15 +24,17 @@ class Task(object):
 
     Arguments:
         patterns: dict, name → pattern string, the first one the default; e.g. `{'P1': '[MASK]满意。{text}'}`.
-        labels: dict, label → its word or words.
+        labels: dict, label → its word or words. A label that is no string becomes one: 1 is '1'.
         aliases: dict, label → other spellings of the label in data files (`"1"`, `"Positive"`).
-        aggregation: see Verbalizer.
+        aggregation, word_score: see Verbalizer.
+        words: dict, name of a pattern → label → its word or words in that pattern, where they are others.
         name, description, example: for people; `example` is a text (or two) to show the patterns with.
 
     >>> Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'}).labels
     ['正面', '负面']
     """
-    def __init__(self, patterns, labels, aliases=None, aggregation='mean', name='task', description='', example=None):
+    def __init__(self, patterns, labels, aliases=None, aggregation='mean', name='task', description='', example=None,
+                 words=None, word_score=None):
         if not patterns:
             raise UserError('Task %r has no pattern.' % name)
         self.name, self.description = name, description
@@ -39,9 +44,11 @@ class Task(object):
                 raise UserError('Pattern %s, %r, has no [MASK] for the label word.' % (key, pattern.string))
         if len({pattern.is_pair for pattern in self.patterns.values()}) > 1:
             raise UserError('Task %r mixes patterns of one text with patterns of two.' % name)
-        self.verbalizer = Verbalizer(labels, aggregation)
-        self.aliases = {label: [names] if isinstance(names, str) else [str(a) for a in names]
-                        for label, names in (aliases or {}).items()}
+        labels = _by_label(labels, name)
+        self.verbalizer = Verbalizer(labels, aggregation, word_score)
+        self._own = self._own_verbalizers(words or {})
+        self.aliases = {label: [_spelling(a) for a in ([names] if isinstance(names, (str, int)) else names)]
+                        for label, names in _by_label(aliases or {}, name).items()}
         self.example = [example] if isinstance(example, str) else list(example or [])
         if self.example and (len(self.example) != 1 + self.is_pair or
                              not all(isinstance(text, str) for text in self.example)):
@@ -55,6 +62,20 @@ class Task(object):
                 if self._label_of.setdefault(alias, label) != label:
                     raise UserError('Task %r: alias %r stands for two labels.' % (name, alias))
 
+    def _own_verbalizers(self, words):
+        """Verbalizers of the patterns that have words of their own, by the pattern's string."""
+        own = {}
+        for key, labels in words.items():
+            labels = _by_label(labels, self.name)
+            if key not in self.patterns or set(labels) != set(self.labels):
+                raise UserError('Task %r: "words" gives a pattern of the task a word for each label; %r is no pattern, '
+                                'or its labels are not the task\'s.' % (self.name, key))
+            if sum(p.string == self.patterns[key].string for p in self.patterns.values()) > 1:
+                raise UserError('Task %r has pattern %s twice, so it can have no words of its own.' % (self.name, key))
+            own[self.patterns[key].string] = Verbalizer({k: labels[k] for k in self.labels},
+                                                        self.verbalizer.aggregation, self.verbalizer.word_score)
+        return own
+
     @classmethod
     def load(cls, name):
         """A shipped task by name, or a task from a JSON file; UserError says what is wrong with it."""
@@ -66,9 +87,11 @@ class Task(object):
                 name, ', '.join(shipped_tasks())))
         try:
             with open(path, encoding='utf-8-sig') as reader:
-                fields = json.load(reader)
+                text = reader.read()
         except ValueError as e:
             raise UserError('%s is not JSON: %s' % (path, e)) from None
+        fields = parse_json(text, path + ' is not JSON')
+        check_writable(fields, path)
         if not isinstance(fields, dict) or not {'labels', 'patterns'} <= set(fields):
             raise UserError('%s: a task is a JSON object with "patterns" and "labels".' % path)
         if set(fields) - _KEYS:
@@ -80,17 +103,25 @@ class Task(object):
         except UserError as e:
             raise UserError('%s: %s' % (path, e)) from None
         except (TypeError, AttributeError):
-            raise UserError('%s: "patterns" is an object of name: text, "labels" an object of label: word or '
-                            'list of words, and so is "aliases".' % path) from None
+            raise UserError('%s: %s' % (path, _SHAPE)) from None
+
+    def scoring(self):
+        """What of the task decides a text's scores, as a dict for JSON."""
+        fields = {'labels': self.verbalizer.words, 'aggregation': self.verbalizer.aggregation}
+        if self.verbalizer.word_score:
+            fields['word_score'] = self.verbalizer.word_score
+        if self._own:
+            fields['words'] = {key: self.verbalizer_of(pattern).words for key, pattern in self.patterns.items()
+                               if pattern.string in self._own}
+        return fields
 
     def save(self, path):
         """Writes the task as JSON."""
         fields = {'name': self.name, 'description': self.description,
                   'patterns': {key: pattern.string for key, pattern in self.patterns.items()},
-                  'labels': self.verbalizer.words, 'aliases': self.aliases,
-                  'aggregation': self.verbalizer.aggregation, 'example': self.example}
+                  'aliases': self.aliases, 'example': self.example}
         with open(path, 'w', encoding='utf-8') as writer:
-            json.dump(fields, writer, ensure_ascii=False, indent=1)
+            json.dump(dict(fields, **self.scoring()), writer, ensure_ascii=False, indent=1)
 
     @property
     def labels(self):
@@ -102,26 +133,34 @@ class Task(object):
 
     def label_of(self, name):
         """The task's label for a label as a file spells it; UserError where there is none."""
-        label = self._label_of.get(str(name).strip())
+        label = self._label_of.get(_spelling(name))
         if label is None:
             known = ', '.join('%s%s' % (k, ''.join('=' + a for a in self.aliases.get(k, []))) for k in self.labels)
             raise UserError('label %r is not in task %s (labels: %s)' % (str(name), self.name, known))
         return label
 
-    def pattern(self, name=None):
-        """A pattern by its name (None: the first), or from a string that holds `{text` itself."""
+    def pattern(self, name=None, causal=False):
+        """A pattern by its name, from a string that holds `{text` itself, or a Pattern if it fits the task.
+
+        None is the default: the first, or for a causal model the first whose blank comes last, if there is one.
+        """
         if name is None:
-            return next(iter(self.patterns.values()))
-        if name in self.patterns:
+            patterns = list(self.patterns.values())
+            return ([p for p in patterns if p.mask_is_last] * causal + patterns)[0]
+        if isinstance(name, str) and name in self.patterns:
             return self.patterns[name]
-        if '{text' not in name:
+        if not isinstance(name, Pattern) and '{text' not in name:
             raise UserError('Task %s has no pattern %r; it has %s. A pattern of your own holds {text} and [MASK].' % (
                 self.name, name, ', '.join(self.patterns)))
-        pattern = Pattern(name)
+        pattern = name if isinstance(name, Pattern) else Pattern(name)
         if not pattern.has_mask or pattern.is_pair != self.is_pair:
             raise UserError('Pattern %r must hold [MASK] and %s.' % (
-                name, '{text_a} and {text_b}' if self.is_pair else '{text}'))
+                pattern.string, '{text_a} and {text_b}' if self.is_pair else '{text}'))
         return pattern
+
+    def verbalizer_of(self, pattern):
+        """The Verbalizer that a Pattern asks for: the task's, unless the pattern has words of its own."""
+        return self._own.get(pattern.string, self.verbalizer)
 
     def show(self):
         """Every pattern filled with the example for every label word, as lines of text."""
@@ -131,9 +170,27 @@ class Task(object):
             aliases = ', '.join(self.aliases.get(label, []))
             also = '   (in files also: %s)' % aliases if aliases else ''
             lines.append('  %s → %s%s' % (label, ' '.join(words), also))
+        names = {pattern.string: key for key, pattern in reversed(self.patterns.items())}
+        default, causal = self.pattern(), self.pattern(None, causal=True)
+        lines += ['', 'default: %s; of a causal model, which reads the blank last: %s' % (
+            names[default.string], names[causal.string] if causal.mask_is_last else 'none of these')]
         example = self.example or ['…', '…'][:1 + self.is_pair]
         for key, pattern in self.patterns.items():
             lines += ['', '%s  %s' % (key, pattern.string)]
-            for label, words in self.verbalizer.words.items():
+            for label, words in self.verbalizer_of(pattern).words.items():
                 lines += ['  %s: %s' % (label, pattern.fill(*example, word=word)) for word in words]
         return '\n'.join(lines)
+
+
+def _spelling(label):
+    """A label as files spell it: 1 and ' 1' are '1'."""
+    return str(label).strip()
+
+
+def _by_label(fields, task):
+    """A dict by label, its labels as strings; UserError where two become one."""
+    spelled = {_spelling(label): value for label, value in fields.items()}
+    if len(spelled) < len(fields):
+        raise UserError('Task %r has two labels that are spelled alike: %s.' % (
+            task, ', '.join(map(repr, fields))))
+    return spelled

@@ -14,25 +14,34 @@ AGGREGATIONS = {
 }
 
 
+# How the log-probabilities of a word's tokens become the word's
+WORD_SCORES = {
+    'product': 'the probability of the word, a product over its tokens (arXiv 2009.07118, section 3)',
+    'per_token': "the mean of its tokens' log-probabilities, so that a longer word is not the less likely",
+}
+
+
 class Verbalizer(object):
     """Labels and the words that say them: v of arXiv 2001.07676, section 3.
-
-    A word may have several tokens; its probability is the product over its positions
-    (arXiv 2009.07118, section 3), which is a sum of log-probabilities.
 
     Arguments:
         words: dict, label → a word or a list of words, e.g. `{'正面': ['很', '挺'], '负面': '不'}`.
         aggregation: how the words of one label are merged: 'mean' (default), 'sum', 'max' or 'first'.
+        word_score: how the tokens of a word are: 'product' or 'per_token'. None takes the product where all
+            words have equally many tokens, as they should, and else 'per_token': by the product every text
+            would get the shorter word.
 
     Raises: UserError for no label, a label without a word, a word of two labels, an unknown aggregation.
     """
-    def __init__(self, words, aggregation='mean'):
+    def __init__(self, words, aggregation='mean', word_score=None):
         self.words = {label: [w] if isinstance(w, str) else list(w) for label, w in words.items()}
-        self.aggregation = aggregation
+        self.aggregation, self.word_score = aggregation, word_score
         if len(self.words) < 2:
             raise UserError('A verbalizer needs two labels or more; this one has %d.' % len(self.words))
         if aggregation not in AGGREGATIONS:
             raise UserError('No aggregation %r; choose one of %s.' % (aggregation, ', '.join(AGGREGATIONS)))
+        if word_score not in (None, *WORD_SCORES):
+            raise UserError('No word_score %r; choose one of %s.' % (word_score, ', '.join(WORD_SCORES)))
         owner = {}
         for label, label_words in self.words.items():
             if not label_words or not all(isinstance(w, str) and w.strip() for w in label_words):

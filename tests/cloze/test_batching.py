@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from pet_keras.cloze.batching import batches_by_length, pad
+from pet_keras.cloze.batching import batches_by_length, lesson_batches, pad, question_batches
+from pet_keras.cloze.cloze import Lesson, Question
 
 
 @pytest.fixture
@@ -34,7 +35,9 @@ def test_batches_hold_sequences_of_similar_length(lengths):
     in_order = [np.arange(len(lengths))[i:i + 16] for i in range(0, len(lengths), 16)]
     assert waste(lengths, in_order) > 0.4
     assert waste(lengths, batches_by_length(lengths, 16)) < 0.02
-    assert waste(lengths, batches_by_length(lengths, 16, np.random.default_rng(0))) < 0.05
+    assert waste(lengths, batches_by_length(lengths, 16, np.random.default_rng(0))) < 0.12
+    many = np.tile(lengths, 5)
+    assert waste(many, batches_by_length(many, 16, np.random.default_rng(0))) < 0.05
 
 
 def test_scoring_goes_from_the_longest_to_the_shortest_and_keeps_ties_in_order(lengths):
@@ -56,6 +59,34 @@ def test_training_batches_do_not_come_in_the_order_of_their_lengths(lengths):
     assert 0.3 < shorter_than_the_last.mean() < 0.7
 
 
+def _met_again(lengths, batch_size, epochs=12):
+    """How often two sequences that share a batch share one in the next epoch as well."""
+    again, rng = [], np.random.default_rng(0)
+    before = None
+    for _ in range(epochs):
+        batch_of = np.empty(len(lengths), int)
+        for k, batch in enumerate(batches_by_length(lengths, batch_size, rng)):
+            batch_of[batch] = k
+        together = (batch_of[:, None] == batch_of) & ~np.eye(len(lengths), dtype=bool)
+        if before is not None:
+            again.append((together & before).sum() / before.sum())
+        before = together
+    return np.mean(again)
+
+
+def test_168_texts_in_batches_of_8_meet_others_in_every_epoch():
+    """As in the posts' few-shot runs: at random 4 % of the batchmates meet again, in one sorted pool most do."""
+    lengths = np.random.default_rng(1).integers(5, 128, 168)
+    assert _met_again(lengths, 8) < 0.12
+    assert _met_again(np.random.default_rng(1).integers(5, 128, 24), 8) < 0.4  # of 24 texts: 30 % at random
+
+
+def test_batches_of_168_texts_do_not_sort_them_by_length():
+    lengths = np.random.default_rng(1).integers(5, 128, 168)
+    within = [np.ptp(lengths[b]) for b in batches_by_length(lengths, 8, np.random.default_rng(0))]
+    assert np.median(within) > 0.3 * np.ptp(lengths)
+
+
 def test_the_next_epoch_mixes_the_sequences_anew(lengths):
     rng = np.random.default_rng(0)
     one, two = (batches_by_length(lengths, 16, rng, pool=8) for _ in range(2))
@@ -75,3 +106,51 @@ def test_pad_fills_up_with_0_to_the_longest():
 
 def test_pad_fills_up_to_a_given_length():
     assert pad([[1], [2, 3]], 4).tolist() == [[1, 0, 0, 0], [2, 3, 0, 0]]
+
+
+# --- lessons and questions --------------------------------------------------------------------------------
+
+def _lesson(n, answers, auxiliary, weight=1.):
+    """A lesson of n tokens whose answers and auxiliary targets all weigh `weight`."""
+    count = answers + auxiliary
+    return Lesson([7] * n, [0] * n, list(range(count)), [3] * count, [weight] * count, answers)
+
+
+def _weights(lessons, auxiliary_weight):
+    (_, (targets, weights)), = lesson_batches(lessons, [range(len(lessons))], auxiliary_weight)
+    assert targets.shape == weights.shape and not weights[targets == 0].any()
+    return weights
+
+
+def test_one_mean_gives_every_target_of_the_batch_the_same_weight():
+    weights = _weights([_lesson(9, 1, 3), _lesson(5, 1, 0), _lesson(9, 0, 5)], None)
+    np.testing.assert_allclose(weights[weights > 0], [.1] * 10, rtol=1e-6)
+
+
+def test_answers_and_auxiliary_targets_have_their_own_means():
+    weights = _weights([_lesson(9, 1, 3), _lesson(5, 1, 0), _lesson(9, 0, 5)], .4)
+    np.testing.assert_allclose(weights, [[.5] + [.05] * 3 + [0], [.5, 0, 0, 0, 0], [.05] * 5], rtol=1e-6)
+
+
+@pytest.mark.parametrize('auxiliary_weight', [None, .4])
+def test_a_batch_with_targets_of_one_kind_weighs_1_in_sum(auxiliary_weight):
+    np.testing.assert_allclose(_weights([_lesson(9, 0, 3), _lesson(9, 0, 1)], auxiliary_weight).sum(), 1., rtol=1e-6)
+    np.testing.assert_allclose(_weights([_lesson(9, 2, 0), _lesson(9, 2, 0)], auxiliary_weight).sum(), 1., rtol=1e-6)
+    assert not _weights([_lesson(9, 0, 0)], auxiliary_weight).any()
+
+
+def test_the_weights_within_a_part_are_as_the_lessons_say():
+    weights = _weights([_lesson(9, 1, 1), _lesson(9, 1, 1, weight=.25)], .5)
+    np.testing.assert_allclose(weights, [[.8, .4], [.2, .1]], rtol=1e-6)
+
+
+def test_the_questions_of_one_example_stand_side_by_side_in_one_batch():
+    def example(*lengths):
+        return [Question([n] * n, [0] * n, [1]) for n in lengths]
+    examples = [example(3), example(5, 6), example(9), example(4, 4), example(2, 8)]
+    found = list(question_batches(examples, 4))
+    assert sorted(i for batch, *_ in found for i in batch) == [0, 1, 2, 3, 4]
+    for batch, ids, segments, positions in found:
+        assert len(ids) == len(segments) == len(positions) <= 4
+        assert [row[0] for row in ids] == [q.token_ids[0] for i in batch for q in examples[i]]
+    assert all(len(batch) == 1 for batch, *_ in question_batches(examples, 1))

@@ -1,7 +1,11 @@
+import time
+
+import numpy as np
 import pytest
 
+from bert4keras.snippets import truncate_sequences
 from pet_keras.checkpoints.checkpoint import Checkpoint
-from pet_keras.cloze.pattern import Pattern, tokenize
+from pet_keras.cloze.pattern import Pattern, fitting_lengths, tokenize
 from pet_keras.errors import UserError
 
 TEXT = '房间很干净'
@@ -48,6 +52,14 @@ def test_repr_and_string_give_the_pattern_back():
 def test_has_mask_and_is_pair_say_what_a_pattern_is():
     assert Pattern('[MASK]{text}').has_mask and not Pattern('{text}').has_mask
     assert Pattern('{text_a}[MASK]{text_b}').is_pair and not Pattern('[MASK]{text}').is_pair
+
+
+@pytest.mark.parametrize('string, last', [
+    ('{text}总之[MASK]', True), ('{text}以上是[MASK][MASK]。', True), ('{text_b}。{text_a}，[MASK]！”', True),
+    ('[MASK]满意。{text}', False), ('{text}[MASK]满意。', False), ('{text_a}[MASK]，{text_b}', False),
+    ('{text}[MASK][SEP]', False), ('{text}[MASK][unused1]', False), ('{text}', False)])
+def test_the_blank_is_last_where_nothing_but_punctuation_follows(string, last):
+    assert Pattern(string).mask_is_last == last
 
 
 # where the blank is
@@ -170,6 +182,25 @@ def test_longer_words_leave_less_room_for_the_text(tokenizer):
     encoded = pattern.encode(tokenizer, '一二三四五六七八', word_length=3, maxlen=12)
     assert len(encoded.token_ids) == 12 and len(encoded.mask_positions) == 3
     assert at(tokenizer, encoded, encoded.text_positions) == list('一二三四')
+
+
+@pytest.mark.parametrize('count', [1, 2])
+def test_texts_are_cut_to_the_lengths_that_bert4keras_gives(count):
+    """Its loop takes one token at a time from the longest."""
+    rng = np.random.default_rng(0)
+    tried = [rng.integers(0, 40, count).tolist() for _ in range(400)] + [[n] * count for n in range(1, 20)]
+    for lengths in tried:
+        for room in {count, 7, 8, 20, sum(lengths) - 1, sum(lengths), sum(lengths) + 1} - set(range(count)) - {-1}:
+            sequences = [list(range(n)) for n in lengths]
+            truncate_sequences(room, -1, *sequences)
+            assert fitting_lengths(lengths, room) == list(map(len, sequences)), (lengths, room)
+
+
+def test_a_very_long_text_is_cut_at_once(tokenizer):
+    ids = [200] * 10 ** 6
+    start = time.perf_counter()
+    encoded = Pattern('{text_a}[MASK]{text_b}').encode(tokenizer, ids, ids[:99], maxlen=20)
+    assert time.perf_counter() - start < 0.5 and len(ids) == 10 ** 6 and len(encoded.token_ids) == 20
 
 
 # tokens

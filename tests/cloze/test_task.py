@@ -1,9 +1,13 @@
 import json
 
+import numpy as np
 import pytest
 
-from pet_keras.cloze.pattern import tokenize
+import numpy_bert
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.cloze.pattern import Pattern, tokenize
 from pet_keras.cloze.task import Task, shipped_tasks
+from pet_keras.data.example import Example
 from pet_keras.errors import UserError
 
 PATTERNS, LABELS = {'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'}
@@ -22,11 +26,14 @@ def write(tmp_path):
 
 # shipped tasks
 
-def test_three_tasks_are_shipped():
-    assert shipped_tasks() == ['news', 'nli', 'sentiment']
+SHIPPED = ['news', 'nli', 'nli_binary', 'sentiment']
 
 
-@pytest.mark.parametrize('name', ['news', 'nli', 'sentiment'])
+def test_four_tasks_are_shipped():
+    assert shipped_tasks() == SHIPPED
+
+
+@pytest.mark.parametrize('name', SHIPPED)
 def test_a_shipped_task_loads_by_name_and_says_what_it_is(name):
     task = Task.load(name)
     assert task.name == name and task.description and task.example
@@ -35,7 +42,7 @@ def test_a_shipped_task_loads_by_name_and_says_what_it_is(name):
 
 def test_the_sentiment_patterns_are_those_of_the_post():
     task = Task.load('sentiment')
-    assert {key: pattern.string for key, pattern in task.patterns.items()} == {
+    assert {key: pattern.string for key, pattern in task.patterns.items() if key != 'P6'} == {
         'P1': '[MASK]满意。{text}', 'P2': '{text}[MASK]满意。', 'P3': '[MASK]好。{text}', 'P4': '[MASK]理想。{text}',
         'P5': '感觉如何？[MASK]满意。{text}'}
     assert list(task.patterns)[0] == 'P1'
@@ -44,19 +51,29 @@ def test_the_sentiment_patterns_are_those_of_the_post():
 
 def test_news_has_fifteen_labels_and_nli_is_the_task_of_pairs():
     assert len(Task.load('news').labels) == 15
-    assert [Task.load(name).is_pair for name in shipped_tasks()] == [False, True, False]
+    assert [Task.load(name).is_pair for name in shipped_tasks()] == [False, True, True, False]
     assert Task.load('nli').labels == ['蕴含', '中立', '矛盾']
 
 
-@pytest.mark.parametrize('name', ['news', 'nli', 'sentiment'])
+def test_the_posts_own_question_about_two_sentences_is_a_task():
+    task = Task.load('nli_binary')
+    assert task.verbalizer.words == {'蕴含': ['是的'], '矛盾': ['不是']}
+    assert [task.label_of(name) for name in ('entailment', 'contradiction')] == task.labels
+    assert task.pattern().string == '{text_a}？[MASK][MASK]，{text_b}'
+    assert '  矛盾: 我去了北京？不是，我去了上海' in task.show().split('\n')
+
+
+@pytest.mark.parametrize('name', SHIPPED)
 def test_every_label_word_of_a_shipped_task_is_in_the_shipped_vocabulary(name, tokenizer):
-    for label, words in Task.load(name).verbalizer.words.items():
-        for word in words:
-            tokens = tokenize(tokenizer, word)
-            assert tokens == list(word) and set(tokens) <= set(tokenizer._token_dict), (label, word)
+    task = Task.load(name)
+    for pattern in task.patterns.values():
+        for label, words in task.verbalizer_of(pattern).words.items():
+            for word in words:
+                tokens = tokenize(tokenizer, word)
+                assert tokens == list(word) and set(tokens) <= set(tokenizer._token_dict), (label, word)
 
 
-@pytest.mark.parametrize('name', ['news', 'nli', 'sentiment'])
+@pytest.mark.parametrize('name', SHIPPED)
 def test_every_pattern_of_a_shipped_task_is_in_the_shipped_vocabulary(name, tokenizer):
     task = Task.load(name)
     for pattern in task.patterns.values():
@@ -77,6 +94,28 @@ def test_a_shipped_task_understands_the_labels_of_the_public_data_sets(name, ali
 def test_label_of_takes_the_label_an_alias_a_number_and_surrounding_space():
     task = Task(PATTERNS, LABELS, aliases={'正面': [1, 'pos'], '负面': ['0']})
     assert [task.label_of(name) for name in ('正面', 'pos', 1, '1', ' 0\n', 0)] == ['正面'] * 4 + ['负面'] * 2
+
+
+def test_labels_and_aliases_that_are_no_strings_become_strings(still):
+    task = Task({'P1': '{text}[MASK]'}, {1: '很', 0: '不'}, {1: 'pos', 0: -1}, words={'P1': {0: '差', 1: '好'}})
+    assert task.labels == ['1', '0'] and task.aliases == {'1': ['pos'], '0': ['-1']}
+    assert [task.label_of(name) for name in (1, '1', np.int64(0), ' 0', -1)] == ['1', '1', '0', '0', '0']
+    assert list(task.verbalizer_of(task.pattern()).words.items()) == [('1', ['好']), ('0', ['差'])]
+    classifier = ClozeClassifier(task, still)
+    assert classifier.evaluate([Example('很好', label=1), Example('太差', label='0')])['n'] == 2
+    assert classifier.predict(['很好'])[0] in ('1', '0')
+
+
+def test_a_label_is_known_whatever_space_stands_around_it_in_the_task():
+    task = Task(PATTERNS, {' 正面 ': '很', '负面': '不'}, {'正面': [' pos'], '负面': 0})
+    assert task.labels == ['正面', '负面'] and task.label_of('正面') == task.label_of('pos') == '正面'
+    assert task.aliases == {'正面': ['pos'], '负面': ['0']}
+
+
+@pytest.mark.parametrize('labels', [{1: '很', '1': '不'}, {'a': '很', ' a': '不'}])
+def test_labels_that_are_spelled_alike_are_refused(labels):
+    with pytest.raises(UserError, match='two labels that are spelled alike'):
+        Task(PATTERNS, labels)
 
 
 def test_an_unknown_label_is_named_with_the_labels_and_aliases_there_are():
@@ -115,6 +154,106 @@ def test_an_unknown_pattern_name_lists_the_names_there_are():
 
 
 @pytest.mark.parametrize('name, string', [
+    ('sentiment', '{text}满意'), ('sentiment', '{text_a}[MASK]{text_b}'), ('nli', '[MASK]{text}')])
+def test_a_pattern_object_must_have_a_mask_and_the_texts_of_the_task(name, string):
+    with pytest.raises(UserError) as e:
+        Task.load(name).pattern(Pattern(string))
+    assert string in str(e.value)
+    pattern = Pattern('{text}真[MASK]！')
+    assert Task.load('sentiment').pattern(pattern) is pattern
+
+
+def test_a_classifier_refuses_a_pattern_object_without_a_mask_and_keeps_its_own(still):
+    classifier = ClozeClassifier('sentiment', still)
+    with pytest.raises(UserError, match='must hold .MASK. and {text}'):
+        classifier.pattern = Pattern('{text}')
+    with pytest.raises(UserError, match='must hold .MASK. and {text}'):
+        ClozeClassifier('sentiment', still, Pattern('{text}'))
+    assert classifier.pattern.string == '[MASK]满意。{text}'
+
+
+# causal models
+
+@pytest.mark.parametrize('name', SHIPPED)
+def test_each_shipped_task_has_a_pattern_for_causal_models_and_shows_which(name, causal):
+    task = Task.load(name)
+    default = task.pattern(None, causal=True)
+    assert default.mask_is_last and task.pattern() is list(task.patterns.values())[0]
+    key, = [key for key, pattern in task.patterns.items() if pattern is default]
+    assert 'default: P1; of a causal model, which reads the blank last: %s' % key in task.show().split('\n')
+    classifier = ClozeClassifier(task, causal)
+    assert classifier.pattern is default
+    texts = [tuple(task.example) if task.is_pair else task.example[0]]
+    assert classifier.predict(texts)[0] in task.labels
+
+
+def test_a_causal_model_starts_from_the_first_pattern_whose_blank_comes_last_if_there_is_one():
+    patterns = {'P1': '[MASK]好。{text}', 'P2': '{text}[MASK]好。', 'P3': '{text}真[MASK]。', 'P4': '{text}很[MASK]'}
+    task = Task(patterns, LABELS)
+    assert [task.pattern(None, causal).string for causal in (False, True)] == ['[MASK]好。{text}', '{text}真[MASK]。']
+    assert task.pattern('P2', causal=True).string == '{text}[MASK]好。'
+    task = Task({'P1': '[MASK]好。{text}', 'P2': '{text}[MASK]好。'}, LABELS)
+    assert task.pattern(None, causal=True).string == '[MASK]好。{text}'
+    assert 'which reads the blank last: none of these' in task.show()
+
+
+def test_a_causal_model_learns_from_few_texts_and_is_saved_with_its_pattern(causal, tmp_path):
+    examples = [Example('房间很干净', label='正面'), Example('又吵又脏', label='负面')]
+    classifier = ClozeClassifier('sentiment', causal).fit(examples, epochs=1, batch_size=2, out=str(tmp_path / 'out'))
+    again = ClozeClassifier.load(str(tmp_path / 'out'))
+    assert again.pattern.string == classifier.pattern.string == '{text}评价：[MASK]'
+    np.testing.assert_allclose(again.predict_proba(['好']), classifier.predict_proba(['好']), atol=1e-6)
+    assert again.words == classifier.words == [(0, numpy_bert.token_ids(causal, '好')),
+                                               (1, numpy_bert.token_ids(causal, '差'))]
+
+
+def test_a_prompt_for_a_causal_model_starts_from_the_words_before_its_blank(causal):
+    classifier = ClozeClassifier('sentiment', causal, '{text}[unused1][unused2][MASK]', train='prompt',
+                                 prompt_init='words')
+    table = classifier.embedding.embeddings.numpy()
+    np.testing.assert_array_equal(classifier.embedding.rows(), table[numpy_bert.token_ids(causal, '评价')])
+
+
+# words of a pattern's own
+
+OWN = Task({'P1': '[MASK]满意。{text}', 'P2': '{text}很[MASK]'}, LABELS,
+           words={'P2': {'负面': '差', '正面': ['好', '棒']}})
+
+
+def test_a_pattern_may_have_label_words_of_its_own():
+    assert OWN.verbalizer_of(OWN.pattern()) is OWN.verbalizer
+    for pattern in ('P2', '{text}很[MASK]', Pattern('{text}很[MASK]')):
+        assert OWN.verbalizer_of(OWN.pattern(pattern)).words == {'正面': ['好', '棒'], '负面': ['差']}
+        assert OWN.verbalizer_of(OWN.pattern(pattern)).labels == OWN.labels
+    assert OWN.verbalizer_of(Pattern('{text}真[MASK]')) is OWN.verbalizer
+    assert {'  正面: …很棒', '  负面: …很差', '  正面: 很满意。…'} <= set(OWN.show().split('\n'))
+
+
+def test_words_of_a_patterns_own_are_saved(tmp_path):
+    path = str(tmp_path / 'task.json')
+    OWN.save(path)
+    again = Task.load(path)
+    assert again.show() == OWN.show()
+    assert again.verbalizer_of(again.pattern('P2')).words == OWN.verbalizer_of(OWN.pattern('P2')).words
+    Task(PATTERNS, LABELS).save(path)
+    assert 'words' not in json.loads(open(path, encoding='utf-8').read())
+
+
+def test_a_classifier_asks_about_the_words_of_its_pattern(still):
+    texts, other = ['房间很干净', '又吵又脏'], Task({'P': '{text}很[MASK]'}, {'正面': ['好', '棒'], '负面': '差'})
+    classifier = ClozeClassifier(OWN, still)
+    first = classifier.predict_proba(texts)
+    classifier.pattern = 'P2'
+    np.testing.assert_allclose(classifier.predict_proba(texts), ClozeClassifier(other, still).predict_proba(texts),
+                               atol=1e-6)
+    classifier.pattern = 'P1'
+    np.testing.assert_allclose(classifier.predict_proba(texts), first, atol=1e-6)
+    lessons = [ClozeClassifier(task, still, '{text}很[MASK]').lesson([[9]], 1, np.random.default_rng(0), 0.)
+               for task in (OWN, other)]
+    assert lessons[0].targets == lessons[1].targets == numpy_bert.token_ids(still, '差')
+
+
+@pytest.mark.parametrize('name, string', [
     ('sentiment', '{text}满意'), ('sentiment', '{text_a}[MASK]{text_b}'), ('nli', '[MASK]{text}'),
     ('nli', '{text_a}{text_b}'), ('sentiment', '{text}{texts}[MASK]'), ('sentiment', '[MASK]{text}[MASK]')])
 def test_a_pattern_of_ones_own_must_have_a_mask_and_the_texts_of_the_task(name, string):
@@ -125,13 +264,13 @@ def test_a_pattern_of_ones_own_must_have_a_mask_and_the_texts_of_the_task(name, 
 
 # show
 
-@pytest.mark.parametrize('name', ['news', 'nli', 'sentiment'])
+@pytest.mark.parametrize('name', SHIPPED)
 def test_show_contains_every_pattern_filled_with_every_label_word(name):
     task = Task.load(name)
     shown = task.show()
     for key, pattern in task.patterns.items():
         assert '%s  %s' % (key, pattern.string) in shown.split('\n')
-        for label, words in task.verbalizer.words.items():
+        for label, words in task.verbalizer_of(pattern).words.items():
             for word in words:
                 assert '  %s: %s' % (label, pattern.fill(*task.example, word=word)) in shown.split('\n')
 
@@ -163,7 +302,7 @@ def test_a_saved_task_loads_as_it_was(tmp_path):
     assert loaded.label_of('pos') == '正面' and loaded.show() == task.show()
 
 
-@pytest.mark.parametrize('name', ['news', 'nli', 'sentiment'])
+@pytest.mark.parametrize('name', SHIPPED)
 def test_a_shipped_task_survives_saving_and_loading(name, tmp_path):
     path = str(tmp_path / 'copy.json')
     Task.load(name).save(path)
@@ -200,12 +339,13 @@ def test_a_file_named_like_a_shipped_task_needs_its_ending(write, tmp_path, monk
 def test_a_task_that_is_not_there_is_named_with_the_shipped_ones(name):
     with pytest.raises(UserError) as e:
         Task.load(name)
-    assert repr(name) in str(e.value) and 'news, nli, sentiment' in str(e.value)
+    assert repr(name) in str(e.value) and 'news, nli, nli_binary, sentiment' in str(e.value)
 
 
 @pytest.mark.parametrize('content, message', [
     ('{"patterns": ', 'is not JSON'),
     (b'\xff\xfe{', 'is not JSON'),
+    ('[' * 5000 + ']' * 5000, 'is not JSON: it is nested too deeply'),
     ('[]', 'a task is a JSON object with "patterns" and "labels"'),
     ('3', 'a task is a JSON object'),
     ('{"labels": {"a": "b"}}', 'a task is a JSON object with "patterns" and "labels"'),
@@ -236,6 +376,15 @@ def test_a_file_that_is_no_task_is_named(write, content, message):
     ({'aggregation': 'median'}, "No aggregation 'median'"),
     ({'aliases': {'中性': ['2']}}, "aliases for '中性'"),
     ({'aliases': {'正面': ['1'], '负面': ['1']}}, 'stands for two labels'),
+    ({'aliases': {'正面': None}}, 'and so is "aliases"'),
+    ({'words': {'P2': LABELS}}, '"words" gives a pattern of the task a word for each label; \'P2\' is no pattern'),
+    ({'words': {'P1': {'正面': '好'}}}, '"words" gives a pattern of the task a word for each label'),
+    ({'words': {'P1': {'正面': '好', '负面': '好'}}}, "The word '好' is given twice"),
+    ({'words': {'P1': '好'}}, '"words" is an object of name of a pattern'),
+    ({'words': ['好']}, '"words" is an object of name of a pattern'),
+    ({'patterns': {'P1': '[MASK]{text}', 'P2': '[MASK]{text}'}, 'words': {'P2': LABELS}}, 'has pattern P2 twice'),
+    ({'labels': {'正\ud800': '很', '负面': '不'}}, '\\ud800 is half of a surrogate pair'),
+    ({'example': '\udc00'}, '\\udc00 is half of a surrogate pair'),
 ])
 def test_what_is_wrong_with_a_task_is_said_with_the_name_of_the_file(write, fields, message):
     path = write(**fields)

@@ -35,7 +35,7 @@ def test_a_word_of_several_tokens_has_the_product_of_its_positions_probabilities
     from pet_keras.classifiers.cloze_classifier import ClozeClassifier
     pattern = '[MASK]新闻。{text}'
     for words in ({'体育': ['体育', '足球'], '财经': '财经'}, {'好': ['很', '非常'], '坏': '不'}):  # of one length; of two
-        classifier = ClozeClassifier(Task({'P1': pattern}, words), tiny)
+        classifier = ClozeClassifier(Task({'P1': pattern}, words, word_score='product'), tiny)
         encode = classifier.tokenizer.tokens_to_ids
         scores, labels = [], []
         for label, (name, label_words) in enumerate(classifier.task.verbalizer.words.items()):
@@ -86,3 +86,8 @@ def test_an_unknown_aggregation_is_named_with_those_there_are():
     with pytest.raises(UserError) as e:
         Verbalizer({'正面': '很', '负面': '不'}, 'average')
     assert "'average'" in str(e.value) and all(name in str(e.value) for name in AGGREGATIONS)
+
+
+def test_an_unknown_word_score_is_refused_with_the_known_ones():
+    with pytest.raises(UserError, match='product, per_token'):
+        Verbalizer({'正面': '很', '负面': '不'}, word_score='sum')
