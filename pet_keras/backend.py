@@ -14,8 +14,14 @@ INSTALL = 'pip install --no-deps bert4keras==%s' % BERT4KERAS
 
 
 @contextlib.contextmanager
-def _no_chatter():
-    """Drops what TensorFlow's C++ side writes to standard error while it loads (errors are exceptions)."""
+def no_chatter():
+    """Drops what TensorFlow's C++ side writes to standard error meanwhile (errors are exceptions).
+
+    Unless the user asks for it, as for the reason why no GPU is found: TF_CPP_MIN_LOG_LEVEL=0.
+    """
+    if os.environ.get('TF_CPP_MIN_LOG_LEVEL') in ('0', '1'):
+        yield
+        return
     try:
         sys.stderr.flush()
         saved = os.dup(2)
@@ -69,7 +75,7 @@ def _bert4keras():
                           'Type:  pip install setuptools' % sys.version_info[:2]) from None
 
 
-with _no_chatter():
+with no_chatter():
     tf, keras = _legacy_keras()
     tf.config.list_physical_devices('GPU')  # looks for CUDA now, while its complaint is not heard
     _bert4keras()
@@ -79,11 +85,33 @@ with _no_chatter():
     from bert4keras.models import build_transformer_model  # noqa: F401
     from bert4keras.snippets import truncate_sequences  # noqa: F401
     from bert4keras.tokenizers import Tokenizer  # noqa: F401
+    from tensorflow.python.eager.context import context as tf_context
+    from tensorflow.python.framework import config as determinism
+    from tf_keras.src.backend import _SEED_GENERATOR as keras_seeds
 
 
-def set_seed(seed):
-    """Seeds Python, NumPy and TensorFlow and makes TensorFlow's operations deterministic."""
-    random.seed(seed)
-    np.random.seed(seed)
-    tf.random.set_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+@contextlib.contextmanager
+def seeded(seed):
+    """Within it Python, NumPy, Keras and TensorFlow draw from `seed`, and TensorFlow's operations are deterministic.
+
+    On leaving it, by an exception too, all of them are as they were before. Of TensorFlow's random operations
+    those in functions that are traced within it repeat. (After `tf.random.set_seed` the others would as well, but
+    it starts the random numbers of every function anew, the caller's too.)
+    """
+    context, deterministic = tf_context(), determinism.is_op_determinism_enabled()
+    states = random.getstate(), np.random.get_state(), context._seed, getattr(context, '_rng', None)
+    keras_generator = getattr(keras_seeds, 'generator', None)
+    try:
+        random.seed(seed)
+        np.random.seed(seed % 2 ** 32)
+        context._seed, context._rng = seed, random.Random(seed)
+        keras_seeds.generator = None  # Keras then draws from Python's
+        determinism.enable_op_determinism()
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        context._seed, context._rng = states[2:]
+        keras_seeds.generator = keras_generator
+        if not deterministic:
+            determinism.disable_op_determinism()

@@ -1,12 +1,14 @@
 import os
+import random
 import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
 
 import pet_keras
-from pet_keras.backend import BERT4KERAS, K, keras, set_seed, tf
+from pet_keras.backend import BERT4KERAS, K, determinism, keras, no_chatter, seeded, tf
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
 KERAS_SWITCHES = ('TF_KERAS', 'TF_USE_LEGACY_KERAS')
@@ -29,15 +31,43 @@ def test_keras_is_the_keras_2_of_tf_keras():
     assert K.floatx() == 'float32'
 
 
-def test_set_seed_makes_all_three_generators_repeat():
-    import random
+def _draw():
+    """A number of each generator; TensorFlow's in a function of its own."""
+    return (random.random(), np.random.rand(), float(tf.function(lambda: tf.random.uniform([]))()),
+            float(keras.initializers.RandomUniform(0., 1.)([])))
 
-    import numpy as np
+
+def test_what_is_drawn_within_one_seed_repeats():
     drawn = []
-    for _ in range(2):
-        set_seed(7)
-        drawn.append((random.random(), np.random.rand(), float(tf.random.uniform([]))))
-    assert drawn[0] == drawn[1]
+    for seed in (7, 7, 8, 2 ** 40):
+        with seeded(seed):
+            assert determinism.is_op_determinism_enabled()
+            drawn.append(_draw())
+    assert drawn[0] == drawn[1] and len(set(drawn)) == 3 and len(set(np.ravel(drawn))) == 12
+
+
+@pytest.mark.parametrize('is_deterministic', [False, True])
+def test_after_a_seed_the_callers_state_is_as_before_though_an_exception_ended_it(is_deterministic):
+    tf.random.set_seed(3)  # without a seed TensorFlow refuses to be deterministic
+    if is_deterministic:
+        determinism.enable_op_determinism()
+    try:
+        numbers = []
+        for within in (False, True):
+            keras.utils.set_random_seed(3)
+            once = tf.function(lambda: tf.random.uniform([]))
+            first = float(once())
+            if within:
+                with pytest.raises(KeyboardInterrupt):
+                    with seeded(7):
+                        _draw()
+                        raise KeyboardInterrupt
+            numbers.append((first, float(once()), float(tf.random.uniform([])), random.random(), np.random.rand(),
+                            float(keras.initializers.RandomUniform(0., 1.)([]))))
+        assert numbers[0] == numbers[1] and numbers[0][0] != numbers[0][1]
+        assert determinism.is_op_determinism_enabled() == is_deterministic
+    finally:
+        determinism.disable_op_determinism()
 
 
 def test_every_public_name_is_there_and_no_other():
@@ -68,6 +98,17 @@ def test_import_help_and_task_show_do_not_load_tensorflow():
         print(sorted(loaded & {'tensorflow', 'keras', 'tf_keras', 'bert4keras', 'jieba'}))
     ''')
     assert printed.splitlines()[-1] == '[]'
+
+
+@pytest.mark.parametrize('level,heard', [('0', True), ('1', True), ('2', False), ('3', False), (None, False)])
+def test_what_tensorflow_says_while_it_loads_is_heard_where_the_user_asks_for_its_log(level, heard, monkeypatch, capfd):
+    monkeypatch.delenv('TF_CPP_MIN_LOG_LEVEL', raising=False)
+    if level:
+        monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', level)
+    with no_chatter():
+        os.write(2, b'Could not find cuda drivers')
+    os.write(2, b'.')
+    assert capfd.readouterr().err == ('Could not find cuda drivers.' if heard else '.')
 
 
 def test_tensorflow_loaded_first_with_keras_3_is_an_error_that_says_what_to_move():

@@ -1,8 +1,10 @@
+import glob
 import json
 import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -147,12 +149,15 @@ def test_the_benchmark_of_the_layer_prints_its_table(example):
         ("the author's", '0.00'), ('plain, all rows', '0.00'), ('PtuningEmbedding', '0.00')]
 
 
-def test_the_tables_are_made_again_from_their_records(example, tmp_path):
+def test_the_tables_are_made_again_from_their_records(tmp_path):
     path = tmp_path / 'records.jsonl'
-    path.write_text(''.join(json.dumps({'setting': 'PET, BERT, P2', 'seed': seed, 'dev': 70 + seed, 'published': 60.,
-                                        'unshared': 50., 'steps': 21 * seed}) + '\n' for seed in (1, 2, 3)))
-    printed = example(os.path.join('..', 'benchmarks', 'ptuning.py'), '--records', str(path), '--table-only')
-    assert printed.splitlines()[2:] == ['| PET, BERT, P2 | 3 | 72.0 ± 1.0 | 60.0 ± 0.0 | 50.0 ± 0.0 | 42 |']
+    path.write_text(''.join(json.dumps({'method': method, 'checkpoint': 'bert-mini-zh', 'pattern': 'P1', 'seed': seed,
+                                        'accuracy': 70. + seed, 'corrected': 60., 'auc': .9}) + '\n'
+                            for method, seeds in (('few-shot', 3), ('zero-shot', 1)) for seed in range(seeds)))
+    printed = _subprocess(os.path.join('..', 'benchmarks', 'sentiment.py'), '--records', str(path), '--table-only')
+    assert printed.splitlines()[2:] == [
+        '| bert-mini-zh | zero-shot | P1 | 1 | 70.0 | 60.0 | 0.900 |',
+        '| bert-mini-zh | few-shot | P1 | 3 | 71.0 ± 1.0 | 60.0 ± 0.0 | 0.900 ± 0.000 |']
 
 
 # --- the README -----------------------------------------------------------------------------------------
@@ -179,7 +184,7 @@ def _commands(name='README.md'):
 def beside_the_texts(tiny, tiny_gpt, tmp_path, monkeypatch):
     """A folder with the shipped texts, of each the first lines, and tiny models in place of the shipped ones."""
     monkeypatch.setattr('pet_keras.checkpoints.checkpoint.shipped_checkpoints',
-                        lambda: {'bert-mini-zh': tiny, 'gpt-mini-zh': tiny_gpt})
+                        lambda: {'bert-small-zh': tiny, 'bert-mini-zh': tiny, 'gpt-mini-zh': tiny_gpt})
     folder = os.path.dirname(shipped_texts('x'))
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), encoding='utf-8') as reader:
@@ -206,6 +211,64 @@ def test_the_python_of_readme_and_guide_runs(name, beside_the_texts, capsys):
     assert 'ClozeClassifier' in code
     exec(compile(re.sub(r'epochs=\d+', 'epochs=1', code), name, 'exec'), {})
     assert capsys.readouterr().out
+
+
+def _answers(code):
+    """The answers that code shows: [(the line with its comment, the answer's text)].
+
+    `print(...)  # ['a']`, or a name `x = ...  # [unused1]…[MASK]` with parts left out.
+    """
+    found = [re.match(r"(?:print\(|\w+ = ).*  # (?:.*[:：] ?)?(\[.*[\]}])$", line) for line in code.splitlines()]
+    return [(match.group(0), match.group(1)) for match in found if match]
+
+
+def _shown(code, printed, names):
+    """What the code gave where it shows an answer: a list of pairs (shown, given)."""
+    lines, pairs = iter(printed.splitlines()), []
+    for line in code.splitlines():
+        given = next(lines) if line.startswith('print(') else None
+        for _, answer in _answers(line):
+            pairs.append((answer, given if given is not None else names[line.split(' = ')[0]]))
+    return pairs
+
+
+def _same(shown, given):
+    return re.fullmatch(re.escape(shown).replace('…', '.*'), given) is not None
+
+
+DOCUMENTS = ['README.md', 'README.zh-CN.md'] + sorted(os.path.relpath(path, ROOT) for path in glob.glob(
+    os.path.join(ROOT, 'docs', '*.md')))
+
+
+@pytest.mark.parametrize('name', DOCUMENTS)
+def test_the_answers_that_a_document_shows_are_the_shipped_models(name, tmp_path, monkeypatch, capsys):
+    """Its Python runs as it stands, on the shipped texts, as far as the last answer."""
+    code = '\n'.join(_blocks('python', name)).replace('verbose=1', 'verbose=0')
+    if not _answers(code):
+        pytest.skip('%s shows no answer' % name)
+    last = _answers(code)[-1][0]
+    code, names = code[:code.index(last)] + last, {}
+    shutil.copytree(os.path.dirname(shipped_texts('x')), str(tmp_path / 'texts'))
+    monkeypatch.chdir(tmp_path / 'texts')
+    exec(compile(code, name, 'exec'), names)
+    pairs = _shown(code, capsys.readouterr().out, names)
+    assert len(pairs) == len(_answers(code)) and [pair for pair in pairs if not _same(*pair)] == []
+    for folder, kilobytes in re.findall(r"\.save\('(\w+)'\)  # .* (\d+) kB$", code, re.M):
+        assert round(os.path.getsize(os.path.join(folder, 'added.safetensors')) / 1000) == int(kilobytes)
+
+
+def test_answers_are_found_and_a_wrong_one_is_seen():
+    code = "x = f(8)   # [unused1]…[MASK]{text}\ny = 1  # a number\nprint(1)\nprint(g())   # zero-shot: ['正面', 'a']"
+    assert [answer for _, answer in _answers(code)] == ['[unused1]…[MASK]{text}', "['正面', 'a']"]
+    pairs = _shown(code, "1\n['正面', 'b']\n", {'x': '[unused1][unused2][MASK]{text}'})
+    assert [_same(*pair) for pair in pairs] == [True, False]
+    assert {name for name in DOCUMENTS if _answers('\n'.join(_blocks('python', name)))} >= {
+        'README.md', 'README.zh-CN.md', os.path.join('docs', 'ptuning.md')}
+
+
+def test_both_readmes_give_the_same_python():
+    codes = [re.sub(r' *#.*', '', '\n'.join(_blocks('python', name))) for name in ('README.md', 'README.zh-CN.md')]
+    assert codes[0] == codes[1] != ''
 
 
 def test_the_readmes_task_is_one(tiny, tmp_path):

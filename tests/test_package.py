@@ -14,8 +14,8 @@ from pet_keras.backend import BERT4KERAS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
 SOURCES = sorted(glob.glob(os.path.join(ROOT, 'pet_keras', '**', '*.py'), recursive=True))
-SHIPPED = ['bert-mini-zh', 'gpt-mini-zh']
-ALLOWED = {'pet_keras', 'numpy', 'tensorflow', 'bert4keras', 'jieba', 'safetensors', 'distutils'}
+SHIPPED = ['bert-mini-zh', 'bert-small-zh', 'gpt-mini-zh']
+ALLOWED = {'pet_keras', 'numpy', 'tensorflow', 'tf_keras', 'bert4keras', 'jieba', 'safetensors', 'distutils'}
 
 
 def _read(*path):
@@ -95,8 +95,7 @@ def test_from_the_wheel_alone_the_shipped_model_is_found_and_classifies(installe
     done = _command(installed, tmp_path, 'checkpoint', 'list')
     found = dict(line.split() for line in done.stdout.splitlines())
     assert done.returncode == 0, done.stderr
-    assert found == {name: os.path.join(installed, 'pet_keras', 'pretrained', name)
-                     for name in ('bert-mini-zh', 'gpt-mini-zh')}
+    assert found == {name: os.path.join(installed, 'pet_keras', 'pretrained', name) for name in SHIPPED}
     (tmp_path / 'a.tsv').write_text('房间很干净，服务也热情\t正面\n又吵又脏，再也不来了\t负面\n', encoding='utf-8')
     done = _command(installed, tmp_path, 'evaluate', '--task', 'sentiment', 'a.tsv')
     assert done.returncode == 0, done.stderr

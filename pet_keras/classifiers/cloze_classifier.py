@@ -1,14 +1,16 @@
 """ClozeClassifier: a text classifier that fills a blank."""
-from pet_keras.backend import set_seed
+import warnings
+
+from pet_keras.backend import seeded
+from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.text_classifier import TextClassifier
 from pet_keras.cloze.cloze import Cloze
-from pet_keras.cloze.pattern import Pattern
 from pet_keras.cloze.prompt_pattern import prompt_tokens
 from pet_keras.errors import UserError
 from pet_keras.networks.label_scores import label_scorer
 from pet_keras.networks.models import build
-from pet_keras.networks.prompt_rows import add_tokens
-from pet_keras.networks.tuning import WAYS, AllWeights, Prompt
+from pet_keras.networks.prompt_start import add_tokens
+from pet_keras.networks.tuning import AllWeights, Prompt, way_of
 
 
 class ClozeClassifier(TextClassifier):
@@ -20,14 +22,17 @@ class ClozeClassifier(TextClassifier):
 
     Arguments:
         task: a Task, a shipped task's name or a task's JSON file.
-        checkpoint: a Checkpoint, a folder in Google's format, or a shipped model's name.
-        pattern: a name in the task, or a pattern of your own; None takes the task's first.
+        checkpoint: a Checkpoint, a folder in Google's format, or a shipped model's name ('bert-small-zh').
+        pattern: a name in the task, or a pattern of your own; None takes the task's first, or for a causal model the
+            first whose blank comes last.
         maxlen: longest sequence in tokens; at most what the checkpoint allows. Longer texts are cut.
         train: 'all' weights, or 'prompt': the `[unused]` tokens' rows alone; or a way of tuning of your own, an
             object as those of `networks.tuning`.
         prompt_encoder: of the `[unused]` tokens: None, 'lstm' or 'mlp', see PromptEncoder.
         prompt_init: the pattern's `[unused]` tokens start from 'unused' (their rows as they are), 'random' rows, or
-            'words' (those of the task's first natural pattern). An encoder reads this start, and puts out its own.
+            'words' (those of the task's first natural pattern, for a causal model of the first whose blank comes
+            last). An encoder reads this start, and puts out its own.
+        dropout_rate: while training; None takes what the checkpoint's config says.
         seed: of the random rows and the encoder's weights.
 
     With train='prompt' a pattern may have more `[unused]` tokens than the vocabulary: they start at random.
@@ -39,25 +44,31 @@ class ClozeClassifier(TextClassifier):
     """
     kind = 'cloze'
 
-    def __init__(self, task='sentiment', checkpoint='bert-mini-zh', pattern=None, maxlen=128, train='all',
-                 prompt_encoder=None, prompt_init='unused', seed=0):
-        super(ClozeClassifier, self).__init__(task, checkpoint, maxlen)
+    def __init__(self, task='sentiment', checkpoint=DEFAULT, pattern=None, maxlen=128, train='all',
+                 prompt_encoder=None, prompt_init='unused', dropout_rate=None, seed=0):
+        super(ClozeClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate)
         if seed < 0:
             raise UserError('seed is 0 or more.')
-        self.words = self.task.verbalizer.token_ids(self.tokenizer)
-        pattern = self.task.pattern(pattern)
-        self.prompt_tokens = prompt_tokens(pattern, self.task.verbalizer)
+        pattern = self.task.pattern(pattern, self.checkpoint.is_causal)
+        self.words = self.task.verbalizer_of(pattern).token_ids(self.tokenizer)
+        self.prompt_tokens = prompt_tokens(pattern, self.task.verbalizer_of(pattern))
+        if self.task.verbalizer_of(pattern).word_score is None and len({len(ids) for _, ids in self.words}) > 1:
+            warnings.warn("Label words of different numbers of tokens are compared by the mean of their tokens' "
+                          "log-probabilities; words of one length are better. \"word_score\" in the task says it: "
+                          "'per_token' or 'product'.", stacklevel=2)
         self.tuning = self._tuning(pattern, train, prompt_encoder, prompt_init)
         self.pattern = pattern
-        if prompt_encoder:
-            set_seed(seed)
-        self.transformer = build(self.checkpoint, return_keras_model=False, tuning=self.tuning)
+        with seeded(seed):  # the encoder's weights
+            self.transformer = build(self.checkpoint, return_keras_model=False, tuning=self.tuning, **self.dropout)
         self.model = self.transformer.model
         self.tuning.start(self.task, pattern, self.tokenizer, seed)
 
     def _tuning(self, pattern, train, prompt_encoder, prompt_init):
         """The way of tuning that the arguments ask for."""
         if isinstance(train, AllWeights):
+            if isinstance(train, Prompt) or (prompt_encoder, prompt_init) != (None, 'unused'):
+                raise UserError("A prompt is asked for by train='prompt', prompt_encoder and prompt_init alone: its "
+                                "tokens are those of the pattern.")
             return train
         if train not in ('all', 'prompt'):
             raise UserError("train=%r: choose 'all' or 'prompt'." % train)
@@ -67,7 +78,7 @@ class ClozeClassifier(TextClassifier):
             return Prompt(self.tokenizer.tokens_to_ids(self.prompt_tokens), prompt_encoder, train == 'all', prompt_init)
         if (train, prompt_encoder, prompt_init) != ('all', None, 'unused'):
             raise UserError("Pattern %r has no [unused] token, which train='prompt', prompt_encoder and prompt_init "
-                            "are about. prompt_pattern(8), or --prompt-tokens 8, is a pattern of them." % pattern.string)
+                            "are about. prompt_pattern(8), or --prompt-tokens 8, is one of them." % pattern.string)
         return AllWeights()
 
     @property
@@ -76,12 +87,16 @@ class ClozeClassifier(TextClassifier):
 
     @pattern.setter
     def pattern(self, pattern):
-        pattern = pattern if isinstance(pattern, Pattern) else self.task.pattern(pattern)
-        if prompt_tokens(pattern, self.task.verbalizer) != self.prompt_tokens:
+        pattern = self.task.pattern(pattern, self.checkpoint.is_causal)
+        verbalizer = self.task.verbalizer_of(pattern)
+        if prompt_tokens(pattern, verbalizer) != self.prompt_tokens:
             raise UserError('This classifier was built for %s; for pattern %r build another.' % (
                 'the prompt tokens ' + ' '.join(self.prompt_tokens) if self.prompt_tokens else
                 'patterns without [unused] tokens', pattern.string))
-        self.cloze = Cloze(pattern, self.words, self.tokenizer, self.maxlen, self.checkpoint.is_causal)
+        words = verbalizer.token_ids(self.tokenizer)
+        self.cloze = Cloze(pattern, words, self.tokenizer, self.maxlen, self.checkpoint.is_causal)
+        if words != self.words:  # the scorer reads the logits of other words
+            self.words, self._scorer = words, None
 
     @property
     def embedding(self):
@@ -92,8 +107,14 @@ class ClozeClassifier(TextClassifier):
         """The sequences that ask about one example: see `Cloze.questions`."""
         return self.cloze.questions(texts)
 
+    def _target(self, label):
+        target = super(ClozeClassifier, self)._target(label)
+        if isinstance(label, dict):
+            self.cloze.check_soft(target)
+        return target
+
     def build_scorer(self):
-        return label_scorer(self.transformer, self.cloze, self.task.verbalizer.aggregation)
+        return label_scorer(self.transformer, self.cloze, self.task.verbalizer_of(self.pattern))
 
     def lesson(self, *arguments):
         """What a Trainer shows of one example: see `Cloze.lesson`."""
@@ -106,6 +127,8 @@ class ClozeClassifier(TextClassifier):
         In a labelled text the blank and random masks carry the loss, in an unlabelled one random masks.
         Arguments, result and errors: see TextClassifier.fit.
         """
+        if unlabelled and settings.get('mask_rate') == 0:
+            raise UserError('With mask_rate=0 unlabelled texts teach nothing: they have no loss but that of their masks.')
         if unlabelled and self.train == 'prompt':
             raise UserError("Unlabelled texts stand in no pattern, so they teach a prompt nothing: leave them out, or "
                             "let all weights learn from them first (train='all').")
@@ -118,11 +141,7 @@ class ClozeClassifier(TextClassifier):
     @classmethod
     def from_settings(cls, task, checkpoint, fields):
         """The untrained classifier that a saved one was, from what `settings` gave."""
-        arguments = dict(fields['tuning'])
-        train = arguments.pop('train')
-        if train in WAYS and train not in ('all', 'prompt'):
-            train = WAYS[train](**arguments)
-        classifier = cls(task, checkpoint, fields['pattern'], fields['maxlen'], train)
+        classifier = cls(task, checkpoint, fields['pattern'], fields['maxlen'], way_of(fields['tuning']))
         tokens = fields.get('prompt_tokens')
         if tokens is not None and tokens != classifier.prompt_tokens:
             raise ValueError('its pattern and label words have the tokens %s, its rows are those of %s' % (

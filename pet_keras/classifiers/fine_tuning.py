@@ -1,31 +1,41 @@
 """What the cloze is compared with: plain fine-tuning."""
-from pet_keras.backend import keras, set_seed
+from pet_keras.backend import keras, seeded
+from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.text_classifier import TextClassifier
 from pet_keras.cloze.cloze import Lesson, Question
 from pet_keras.cloze.pattern import plain_pattern
 from pet_keras.errors import UserError
 from pet_keras.networks.label_scores import LabelScores
 from pet_keras.networks.models import build
-from pet_keras.networks.tuning import AllWeights
+from pet_keras.networks.tuning import AllWeights, Prompt, way_of
 
 
 class FineTuningClassifier(TextClassifier):
     """A dense layer on the `[CLS]` vector, all weights trained: arXiv 1810.04805, section 4.
 
-    A causal model is read at its last token instead. `seed` starts the new layer's weights.
-    Arguments as in ClozeClassifier.
+    A causal model is read at its last token instead. `seed` starts the new layer's weights, which always train;
+    `train` may be a way of tuning of your own for the others. Arguments as in ClozeClassifier.
     """
     kind = 'fine-tuning'
 
-    def __init__(self, task='sentiment', checkpoint='bert-mini-zh', maxlen=128, seed=0):
-        super(FineTuningClassifier, self).__init__(task, checkpoint, maxlen)
-        self.tuning, self._plain = AllWeights(), plain_pattern(self.task.is_pair)
-        self.transformer = build(self.checkpoint, return_keras_model=False, tuning=self.tuning)
-        set_seed(seed)
+    def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, train='all', dropout_rate=None,
+                 seed=0):
+        super(FineTuningClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate)
+        self.tuning, self._plain = AllWeights() if train == 'all' else train, plain_pattern(self.task.is_pair)
+        if not isinstance(self.tuning, AllWeights) or isinstance(self.tuning, Prompt):
+            raise UserError("train=%r: 'all', or a way of tuning that is no prompt." % (train,))
+        with seeded(seed):
+            self.transformer = build(self.checkpoint, return_keras_model=False, tuning=self.tuning, **self.dropout)
         initializer = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)
         self.head = keras.layers.Dense(len(self.labels), kernel_initializer=initializer, name='Classifier')
         self.model = keras.models.Model(self.transformer.inputs,
                                         self.head(self.transformer.layers['Gather-Positions'].output))
+
+    def fit(self, labelled=None, unlabelled=None, dev=None, **settings):
+        """See TextClassifier.fit; there is nothing to learn from unlabelled texts."""
+        if unlabelled:
+            raise UserError('Plain fine-tuning cannot learn from unlabelled texts.')
+        return super(FineTuningClassifier, self).fit(labelled, None, dev, **settings)
 
     def questions(self, texts):
         """The plain text, read at one token."""
@@ -35,16 +45,15 @@ class FineTuningClassifier(TextClassifier):
 
     def build_scorer(self):
         """The labels are the columns of the new layer."""
-        scores = LabelScores([([[(0, [k])] for k in range(len(self.labels))], 'first')], name='Label-Scores')
+        scores = LabelScores([([[(0, [k])] for k in range(len(self.labels))], 'first', 'product')], name='Label-Scores')
         return keras.models.Model(self.model.inputs, scores(self.model.output)), scores
 
     def lesson(self, texts, label, *_):
         """The plain text and its label, or each label and its share of a soft one; there is nothing to mask."""
-        if label is None:
-            raise UserError('Plain fine-tuning cannot learn from unlabelled texts.')
         question, = self.questions(texts)
         targets, weights = ([label], [1.]) if isinstance(label, int) else (list(range(len(label))), list(label))
-        return Lesson(question.token_ids, question.segment_ids, question.positions * len(targets), targets, weights)
+        return Lesson(question.token_ids, question.segment_ids, question.positions * len(targets), targets, weights,
+                      len(targets))
 
     def added_tensors(self):
         return dict(super(FineTuningClassifier, self).added_tensors(), **{
@@ -57,4 +66,4 @@ class FineTuningClassifier(TextClassifier):
     @classmethod
     def from_settings(cls, task, checkpoint, fields):
         """The untrained classifier that a saved one was, from what `settings` gave."""
-        return cls(task, checkpoint, fields['maxlen'])
+        return cls(task, checkpoint, fields['maxlen'], way_of(fields['tuning']))

@@ -16,6 +16,6 @@ def load(folder, checkpoint=None):
     Raises: UserError where the folder holds no model, a damaged one, or one of another checkpoint.
     """
     kind = read_header(folder)['kind']
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise UserError('%s holds a model of the kind %r, which this version does not know.' % (folder, kind))
     return KINDS[kind].load(folder, checkpoint)

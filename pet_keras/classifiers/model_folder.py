@@ -5,15 +5,20 @@
 - where the checkpoint's own weights trained: a checkpoint in Google's format, with these weights;
 - `added.safetensors`: weights that no checkpoint holds (a prompt's rows, a new output layer), kilobytes.
 """
+import glob
 import json
 import os
 
 import numpy as np
 
+from pet_keras.checkpoints.atomic import present_files, written_at_once
 from pet_keras.checkpoints.checkpoint import Checkpoint
+from pet_keras.checkpoints.google import check_dtype
+from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 
 HEADER, ADDED = 'model.json', 'added.safetensors'
+_HEADERS = (HEADER, 'prompt.json', 'classifier.json')  # version 0.1 wrote the others
 
 
 def write_json(path, fields):
@@ -23,38 +28,51 @@ def write_json(path, fields):
     os.replace(path + '.tmp', path)
 
 
-def write(classifier, folder):
-    """Writes a classifier; UserError where the folder holds one of another kind."""
+def write(classifier, folder, dtype='float32'):
+    """Writes a classifier; what stood there stays until all is written. See TextClassifier.save.
+
+    Raises: UserError where the folder holds a model of another kind, or a checkpoint that is no saved model.
+    """
     from safetensors.numpy import save
+    check_dtype(dtype)
+    _check_place(classifier, folder)
     checkpoint, tuning = classifier.checkpoint, classifier.tuning
-    if any(os.path.exists(os.path.join(folder, name)) for name in (HEADER, 'classifier.json', 'prompt.json')):
-        there = read_header(folder)
-        if (there['kind'], there['tuning']['train']) != (classifier.kind, tuning.settings()['train']):
+    is_own = checkpoint.is_in(folder)
+    with written_at_once(folder) as new:
+        if not tuning.keeps_checkpoint:
+            tuning.merge()
+            checkpoint.write(new, classifier.transformer, dtype)
+        classifier.task.save(os.path.join(new, 'task.json'))
+        added = {name: np.ascontiguousarray(value) for name, value in classifier.added_tensors().items()}
+        if added:
+            with open(os.path.join(new, ADDED), 'wb') as writer:
+                writer.write(save(added))
+        where = os.path.abspath(checkpoint.folder) if os.path.isdir(checkpoint.name) else checkpoint.name
+        digits = (Checkpoint(new, checkpoint.application) if is_own else checkpoint).fingerprint
+        write_json(os.path.join(new, HEADER), dict(
+            classifier.settings(), kind=classifier.kind, keeps_checkpoint=tuning.keeps_checkpoint,
+            offset=classifier.offset.tolist(), history=classifier.history,
+            checkpoint={'name': where, 'application': 'lm' if checkpoint.is_causal else 'mlm', 'fingerprint': digits}))
+    if is_own:
+        checkpoint.reread()
+
+
+def _check_place(classifier, folder):
+    """Raises UserError where the folder holds what a save must not replace."""
+    files = present_files(folder)
+    if any(os.path.exists(os.path.join(files, name)) for name in _HEADERS):
+        there, train = read_header(folder), classifier.tuning.settings()['train']
+        if (there['kind'], there['tuning']['train']) != (classifier.kind, train):
             raise UserError('%s holds another model (%s, train=%r): choose another folder.' % (
                 folder, there['kind'], there['tuning']['train']))
-    os.makedirs(folder, exist_ok=True)
-    if not tuning.keeps_checkpoint:
-        tuning.merge()
-        checkpoint.write(folder, classifier.transformer)
-    classifier.task.save(os.path.join(folder, 'task.json'))
-    added = {name: np.ascontiguousarray(value) for name, value in classifier.added_tensors().items()}
-    if added:
-        path = os.path.join(folder, ADDED)
-        with open(path + '.tmp', 'wb') as writer:
-            writer.write(save(added))
-        os.replace(path + '.tmp', path)
-    where = os.path.abspath(checkpoint.folder) if os.path.isdir(checkpoint.name) else checkpoint.name
-    write_json(os.path.join(folder, HEADER), dict(
-        classifier.settings(), kind=classifier.kind, keeps_checkpoint=tuning.keeps_checkpoint,
-        offset=classifier.offset.tolist(), history=classifier.history,
-        checkpoint={'name': where, 'application': 'lm' if checkpoint.is_causal else 'mlm',
-                    'fingerprint': checkpoint.fingerprint}))
+    elif glob.glob(os.path.join(glob.escape(files), '*.index')):
+        raise UserError('%s already holds a checkpoint, which no model is saved over: choose another folder.' % folder)
 
 
 def read_header(folder):
     """The fields of model.json, or of what version 0.1 wrote in its place; UserError where there is none."""
-    for name in (HEADER, 'prompt.json', 'classifier.json'):
-        path = os.path.join(folder, name)
+    for name in _HEADERS:
+        path = os.path.join(present_files(folder), name)
         if os.path.isfile(path):
             break
     else:
@@ -70,9 +88,14 @@ def read_header(folder):
         missing |= {'train'} - set(fields['tuning'])
         if missing:
             raise KeyError(', '.join(sorted(missing)))
-    except (ValueError, KeyError, TypeError) as e:
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise damaged(path, e) from None
     return fields
+
+
+def read_task(folder):
+    """The Task of a saved classifier; UserError for a damaged file."""
+    return Task.load(os.path.join(present_files(folder), 'task.json'))
 
 
 def damaged(path, error):
@@ -83,7 +106,7 @@ def damaged(path, error):
 
 def _of_version_0_1(fields, is_prompt):
     """The fields of `prompt.json` or `classifier.json` as model.json has them."""
-    checkpoint = {'name': fields.get('checkpoint'), 'application': fields['application'],
+    checkpoint = {'name': fields.get('checkpoint'), 'application': fields.get('application'),
                   'fingerprint': fields.get('fingerprint')}
     return {'kind': 'cloze', 'tuning': {'train': 'prompt' if is_prompt else 'all'}, 'keeps_checkpoint': is_prompt,
             'pattern': fields['pattern'], 'prompt_tokens': fields.get('tokens'), 'maxlen': fields['maxlen'],
@@ -94,7 +117,7 @@ def read_added(folder):
     """The added weights, a dict name → array; UserError for a damaged file."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
-    path = os.path.join(folder, ADDED)
+    path = os.path.join(present_files(folder), ADDED)
     if not os.path.exists(path):
         path = os.path.join(folder, 'prompt.safetensors')  # version 0.1
     if not os.path.exists(path):
@@ -117,8 +140,16 @@ def find_checkpoint(folder, fields, checkpoint=None):
         if checkpoint is not None:
             raise UserError('%s holds a whole model, so it takes no --checkpoint of its own.' % folder)
         return Checkpoint(folder, application)
-    if not isinstance(checkpoint, Checkpoint):
-        checkpoint = Checkpoint(fields['checkpoint']['name'] if checkpoint is None else checkpoint, application)
+    if checkpoint is None:
+        try:
+            checkpoint = Checkpoint(fields['checkpoint']['name'], application)
+        except UserError as e:
+            raise UserError(
+                'The prompt in %s was trained on the checkpoint %s, which cannot be opened: %s If it is elsewhere now, '
+                'type --checkpoint FOLDER (in Python load(%r, checkpoint=FOLDER)).' % (
+                    folder, fields['checkpoint']['name'], e, folder)) from None
+    elif not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(checkpoint, application)
     if checkpoint.is_causal != (application == 'lm'):
         causal, masked = 'causal (left-to-right)', 'masked'
         raise UserError('The prompt in %s was trained on a %s model, and %s is read as a %s one.' % (

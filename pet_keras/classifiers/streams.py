@@ -21,9 +21,7 @@ def epoch_of(streams, epoch, batch_size, lesson, rng):
         lesson: function of (token ids, target, generator) that makes a Lesson.
         rng: function of numbers that makes a generator; equal numbers give the same one.
     """
-    total = sum(stream.share for stream in streams)
-    sizes = [max(1, round(batch_size * stream.share / total)) for stream in streams]
-    steps = -(-len(streams[0].texts) // sizes[0])
+    sizes, steps = _sizes(streams, batch_size), steps_of(streams, batch_size)
     lessons, batches = [], [[] for _ in range(steps)]
     for s, (stream, size) in enumerate(zip(streams, sizes)):
         own = (s,) if s else ()
@@ -35,6 +33,17 @@ def epoch_of(streams, epoch, batch_size, lesson, rng):
             batch.extend(len(lessons) + part)
         lessons += [one._replace(weights=[stream.weight * w for w in one.weights]) for one in shown]
     return lessons, batches
+
+
+def steps_of(streams, batch_size):
+    """How many batches an epoch has."""
+    return -(-len(streams[0].texts) // _sizes(streams, batch_size)[0])
+
+
+def _sizes(streams, batch_size):
+    """How many texts of each stream a batch holds."""
+    total = sum(stream.share for stream in streams)
+    return [max(1, round(batch_size * stream.share / total)) for stream in streams]
 
 
 def _go_round(n, epoch, count, rng):

@@ -1,5 +1,5 @@
 """What every text classifier here shares: predict, evaluate, fit, save and load over Examples."""
-import os
+import numbers
 from collections import namedtuple
 
 import numpy as np
@@ -7,16 +7,22 @@ import numpy as np
 from pet_keras.backend import keras, tf
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers import model_folder
+from pet_keras.classifiers.calibration import match_prior, prior_of
 from pet_keras.classifiers.metrics import classification_report
 from pet_keras.classifiers.streams import Stream
 from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.batching import lesson_batches, question_batches
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.cloze.task import Task
-from pet_keras.data.example import Example
+from pet_keras.data.example import Example, as_example
 from pet_keras.errors import UserError
 from pet_keras.networks.losses import weighted_crossentropy
 from pet_keras.networks.models import model_inputs
+
+
+def _check_hard(examples):
+    if any(isinstance(example.label, dict) for example in examples):
+        raise UserError('A text to evaluate on needs one label, not a soft one.')
 
 
 _Scorer = namedtuple('_Scorer', 'score layer aggregation')
@@ -32,11 +38,15 @@ class TextClassifier(object):
     """
     kind = None  # its name in files
 
-    def __init__(self, task, checkpoint, maxlen):
+    def __init__(self, task, checkpoint, maxlen, dropout_rate):
         self.task = task if isinstance(task, Task) else Task.load(task)
         self.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
         self.tokenizer = self.checkpoint.tokenizer()
         self.maxlen = min(maxlen, self.checkpoint.max_position or maxlen)
+        if dropout_rate is not None and not 0 <= dropout_rate < 1:
+            raise UserError('dropout_rate is 0 or more, and below 1.')
+        self.dropout = {} if dropout_rate is None else {'dropout_rate': dropout_rate,
+                                                        'attention_dropout_rate': dropout_rate}
         self.history, self._scorer, self._offset = [], None, np.zeros(len(self.labels))
 
     @property
@@ -50,12 +60,16 @@ class TextClassifier(object):
 
     @property
     def offset(self):
-        """What is added to each label's score, float `[labels]`: 0, unless calibration set it."""
+        """What is added to each label's score, float `[labels]`: 0, unless calibration set it. Read-only: assign it."""
         return self._offset
 
     @offset.setter
     def offset(self, offset):
-        self._offset = np.asarray(offset, 'float64').reshape(len(self.labels))
+        offset = np.array(offset, 'float64')
+        if offset.shape != (len(self.labels),) or not np.isfinite(offset).all():
+            raise UserError('offset is a finite number for each of the %d labels.' % len(self.labels))
+        offset.flags.writeable = False
+        self._offset = offset
         if self._scorer:
             self._scorer.layer.offset.assign(self._offset[None])
 
@@ -114,23 +128,42 @@ class TextClassifier(object):
         examples = self.examples(examples, labelled=True)
         if not examples:
             raise UserError('Nothing to evaluate: the list of examples is empty.')
+        _check_hard(examples)
         return classification_report([e.label for e in examples],
                                      self.predict_log_proba(examples, batch_size, verbose), self.labels)
 
+    def calibrate(self, examples, prior=None, batch_size=64):
+        """Sets `offset` so that the labels' mean probabilities over these texts are their shares in `prior`.
+
+        Arguments:
+            examples: texts as in `predict`, of the kind that will be asked about; the more, the better.
+            prior: dict label → share; None takes the shares of the examples' labels where all have one, else
+                equal shares.
+
+        Returns: self. See `calibration.match_prior`.
+        """
+        examples = self.examples(examples)
+        if not examples:
+            raise UserError('Nothing to calibrate on: the list of examples is empty.')
+        known = [self.task.label_of(e.label) for e in examples if e.label is not None]
+        prior = prior_of(prior, self.labels, known if len(known) == len(examples) else [])
+        self.offset = self.offset + match_prior(self.label_scores(examples, batch_size), prior)
+        return self
+
     # --- learning -------------------------------------------------------------------------------------
 
-    def fit(self, labelled=None, unlabelled=None, dev=None, labelled_share=None, unlabelled_weight=1., **settings):
+    def fit(self, labelled=None, unlabelled=None, dev=None, labelled_share=.5, unlabelled_weight=1., **settings):
         """Trains on labelled texts, unlabelled texts or both.
 
         Arguments:
             labelled, dev: lists of Example with labels. With `dev` the best epoch's weights are kept. A label of
                 `labelled` may be soft, a dict label → probability.
             unlabelled: list of str, pairs or Example.
-            labelled_share: of each batch, between 0 and 1; an epoch is then one pass over the labelled texts.
-                None mixes both as they come, one pass over all.
+            labelled_share: of each batch where both kinds are given; an epoch is then one pass over the labelled
+                texts. None mixes both as they come, one pass over all, as in the post.
             unlabelled_weight: of an unlabelled text's targets in the mean that is the loss; 1 for a labelled one's.
             settings: see `training.Trainer`: epochs, batch_size, learning_rate, prompt_learning_rate,
-                mask_rate, whole_words, patience, seed, out, resume, verbose.
+                mask_rate, whole_words, auxiliary, auxiliary_weight, schedule, patience, seed, out, resume, verbose.
 
         Returns: self. `history` holds a dict an epoch.
 
@@ -140,26 +173,27 @@ class TextClassifier(object):
             raise UserError('Nothing to learn from: give labelled texts, unlabelled texts, or both.')
         labelled, unlabelled = self.examples(labelled or [], labelled=True), self.examples(unlabelled or [])
         dev = self.examples(dev or [], labelled=True)
-        if any(isinstance(example.label, dict) for example in dev):
-            raise UserError('A dev text needs one label, not a soft one.')
+        _check_hard(dev)
+        self.offset = np.zeros(len(self.labels))  # one of before has no meaning for what is learned now
         Trainer(self, **settings).run(self.streams(labelled, unlabelled, labelled_share, unlabelled_weight), dev)
         self.tuning.finish()
         self._scorer = None  # it was traced with what served training alone
         return self
 
-    def streams(self, labelled, unlabelled, labelled_share=None, unlabelled_weight=1.):
+    def streams(self, labelled, unlabelled, labelled_share=.5, unlabelled_weight=1.):
         """The streams that a Trainer draws batches from; see `fit`."""
-        if labelled_share is not None and not (labelled and unlabelled and 0 < labelled_share < 1):
-            raise UserError('labelled_share is between 0 and 1, and needs both labelled and unlabelled texts.')
+        if labelled_share is not None and not 0 < labelled_share < 1:
+            raise UserError('labelled_share is between 0 and 1.')
         if not unlabelled_weight > 0:
             raise UserError('unlabelled_weight is above 0.')
         texts = [[(self.tokenize(e), self._target(e.label)) for e in labelled],
                  [(self.tokenize(e), None) for e in unlabelled]]
-        if labelled_share is None and unlabelled_weight == 1.:
+        if labelled_share is None or not labelled or not unlabelled:
+            if unlabelled_weight != 1. and labelled:
+                raise UserError('unlabelled_weight needs a labelled_share, and labelled and unlabelled texts.')
             return [Stream(texts[0] + texts[1])]
-        shares = (labelled_share, 1 - labelled_share) if labelled_share else (len(labelled), len(unlabelled))
-        return [Stream(part, share, weight) for part, share, weight in zip(texts, shares, (1., unlabelled_weight))
-                if part]
+        return [Stream(texts[0], float(labelled_share)),
+                Stream(texts[1], 1. - float(labelled_share), float(unlabelled_weight))]
 
     def _target(self, label):
         """A label's index, or a soft label's probabilities."""
@@ -171,9 +205,9 @@ class TextClassifier(object):
         """What a training step computes: the weighted cross-entropy of what is wanted at the positions."""
         return weighted_crossentropy(*targets, network(inputs, training=True))
 
-    def batches(self, lessons, order):
+    def batches(self, lessons, order, auxiliary_weight=None):
         """What a training step is fed: `(the model's inputs, (targets, weights))`."""
-        for inputs, targets in lesson_batches(lessons, order):
+        for inputs, targets in lesson_batches(lessons, order, auxiliary_weight):
             yield tuple(model_inputs(self.model, *inputs)), targets
 
     def examples(self, items, labelled=False):
@@ -181,8 +215,8 @@ class TextClassifier(object):
         if isinstance(items, (str, Example)):
             raise UserError('Give a list of texts, not one text.')
         examples = []
-        for item in items:
-            example = item if isinstance(item, Example) else Example(*([item] if isinstance(item, str) else item))
+        for i, item in enumerate(items):
+            example = as_example(item, i)
             self.task.pattern().texts(example.text, example.text_b)
             examples.append(example._replace(label=self._label(example.label)) if labelled else example)
         return examples
@@ -191,10 +225,10 @@ class TextClassifier(object):
         """A label, hard or soft, in the task's spelling."""
         if not isinstance(label, dict):
             return self.task.label_of(label)
-        label = {self.task.label_of(name): float(share) for name, share in label.items()}
-        if min(label.values(), default=-1) < 0 or abs(sum(label.values()) - 1) > 1e-3:
+        shares = list(label.values())
+        if not all(isinstance(p, numbers.Real) and p >= 0 for p in shares) or not abs(sum(shares) - 1) <= 1e-3:
             raise UserError('A soft label is a dict of label: probability, and they sum to 1; not %r.' % label)
-        return label
+        return {self.task.label_of(name): float(share) for name, share in label.items()}
 
     # --- saving ---------------------------------------------------------------------------------------
 
@@ -210,14 +244,18 @@ class TextClassifier(object):
         """Takes back what `added_tensors` gave."""
         self.tuning.set_tensors(tensors)
 
-    def save(self, folder):
+    def save(self, folder, dtype='float32'):
         """Writes a folder that `load` reads.
 
         Where the checkpoint's own weights trained it is itself a checkpoint in Google's format; where only a
-        prompt did it holds the prompt's rows alone, a few kilobytes. UserError where the folder holds a model of
-        another kind.
+        prompt did it holds the prompt's rows alone, a few kilobytes. A kill leaves the old model or the new one.
+
+        Arguments: `dtype` 'float16' writes the checkpoint's own weights in half the bytes, to the nearest numbers.
+
+        Raises: UserError where the folder holds a model of another kind or a pretrained checkpoint, or where a
+            weight is beyond float16; OSError where it cannot be written.
         """
-        model_folder.write(self, folder)
+        model_folder.write(self, folder, dtype)
 
     @classmethod
     def load(cls, folder, checkpoint=None):
@@ -229,11 +267,11 @@ class TextClassifier(object):
         fields = model_folder.read_header(folder)
         if fields['kind'] != cls.kind:
             raise UserError('%s holds a model of the kind %r: open it with pet_keras.load.' % (folder, fields['kind']))
+        task, added = model_folder.read_task(folder), model_folder.read_added(folder)
         checkpoint = model_folder.find_checkpoint(folder, fields, checkpoint)
-        task = Task.load(os.path.join(folder, 'task.json'))
         try:
             classifier = cls.from_settings(task, checkpoint, fields)
-            classifier.set_added_tensors(model_folder.read_added(folder))
+            classifier.set_added_tensors(added)
             classifier.offset = fields.get('offset', classifier.offset)
         except UserError:
             raise

@@ -6,10 +6,10 @@ import sys
 
 import numpy as np
 
-from pet_keras.backend import set_seed
-from pet_keras.classifiers.run_folder import RunFolder
+from pet_keras.backend import keras, seeded
+from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
-from pet_keras.classifiers.streams import epoch_of
+from pet_keras.classifiers.streams import epoch_of, steps_of
 from pet_keras.errors import UserError
 
 
@@ -18,26 +18,42 @@ class Trainer(object):
 
     Arguments:
         classifier: the classifier to train, in place.
-        epochs: passes over the data, or over the first of several streams.
-        batch_size: texts a step, of all streams together.
+        epochs: passes over the data, or over the first of several streams; None: 10, but 24 where only a prompt
+            trains and 1 without labelled texts.
+        batch_size: texts a step, of all streams together; None: 8 of each stream, or 16 where the first has more
+            than 1,000 texts.
         learning_rate: of Adam; None takes the default of the way of tuning: 2e-5 for a base model and more for a
-            narrower one; where only a prompt trains 0.01, or 0.001 through an encoder.
+            smaller one (`tuning.default_learning_rate`); where only a prompt trains 0.01, or 0.001 through an encoder.
         prompt_learning_rate: of the prompt's weights, where all others train as well; None: as theirs.
         mask_rate: share of the text's tokens that are masked for the auxiliary MLM loss (a causal model's
             auxiliary loss is on every token of the text); 0 leaves the auxiliary loss out.
         whole_words: masks whole words, as jieba segments them, instead of single characters.
+        auxiliary: where the auxiliary loss falls: on the 'text', or on 'all' tokens but the blank, those of the
+            pattern or prompt too, as in the author's scripts.
+        auxiliary_weight: of the mean over auxiliary targets beside the mean over blanks; None takes one mean over
+            both, as in the author's scripts (see `batching.lesson_batches`).
+        schedule: of the learning rate: 'linear', falling to 0 over the run, or 'constant'; None: linear, but constant
+            where only a prompt trains.
         patience: epochs without a better dev result before it stops; None never stops early.
         seed: decides data order, masks and dropout; the same seed gives the same bits on one machine.
         out: a folder to keep the best model in, and what `resume` needs; None keeps all in memory.
-        resume: goes on where an interrupted run into `out` stopped.
+        resume: goes on where an interrupted run into `out` stopped; where one diverged, from its best epoch, with
+            another learning rate if you like.
         verbose: 1 shows a progress bar and a line an epoch.
 
     Raises: UserError for a setting out of range, an `out` in use or not writable, a resume that does not fit.
     """
-    def __init__(self, classifier, epochs=10, batch_size=16, learning_rate=None, prompt_learning_rate=None,
-                 mask_rate=0.15, whole_words=False, patience=None, seed=0, out=None, resume=False, verbose=0):
-        if epochs < 1 or batch_size < 1 or not 0 <= mask_rate < 1 or (patience is not None and patience < 1):
+    def __init__(self, classifier, epochs=None, batch_size=None, learning_rate=None, prompt_learning_rate=None,
+                 mask_rate=0.15, whole_words=False, auxiliary='text', auxiliary_weight=1., schedule=None,
+                 patience=None, seed=0, out=None, resume=False, verbose=0):
+        if any(n is not None and n < 1 for n in (epochs, batch_size, patience)) or not 0 <= mask_rate < 1:
             raise UserError('epochs, batch_size and patience are at least 1, and mask_rate is in [0, 1).')
+        if auxiliary not in ('text', 'all'):
+            raise UserError("auxiliary=%r: choose 'text' or 'all'." % auxiliary)
+        if schedule not in (None, 'constant', 'linear'):
+            raise UserError("schedule=%r: choose 'constant' or 'linear'." % schedule)
+        if auxiliary_weight is not None and not auxiliary_weight > 0:
+            raise UserError('auxiliary_weight is above 0, or None; mask_rate=0 leaves the auxiliary loss out.')
         if seed < 0:
             raise UserError('seed is 0 or more.')
         if not all(rate is None or rate > 0 for rate in (learning_rate, prompt_learning_rate)):
@@ -46,104 +62,145 @@ class Trainer(object):
             raise UserError('resume needs the out folder of the run to go on with.')
         self.classifier, self.out, self.resume, self.verbose = classifier, out, resume, verbose
         self.epochs, self.batch_size, self.patience = epochs, batch_size, patience
-        self.mask_rate, self.whole_words = mask_rate, whole_words
+        self.mask_rate, self.whole_words, self.auxiliary = mask_rate, whole_words, auxiliary
+        self.auxiliary_weight, self.schedule = auxiliary_weight, schedule
         self.learning_rate, self.prompt_learning_rate, self.seed = learning_rate, prompt_learning_rate, seed
 
     def run(self, streams, dev=()):
-        """Trains; leaves the classifier with the best epoch's weights (the last one's without dev).
+        """Trains; leaves the classifier with the best epoch's weights (the last one's without dev), also where an
+        interrupt or another exception ends it early.
 
         Arguments: `streams`, a list of Stream; `dev`, labelled Examples to choose the epoch by.
+
+        Raises: UserError where the loss is no number any more.
         """
-        tuning, network = self.classifier.tuning, self.classifier.model
-        if not self.learning_rate:
-            self.learning_rate = tuning.learning_rate(any(t is not None for s in streams for _, t in s.texts))
-        optimizer = tuning.optimizer(self.learning_rate, self.prompt_learning_rate)
-        optimizer.build(network.trainable_variables)
-        self.step = Step(network, self.classifier.objective)
-        self.step.compile(optimizer)
-        folder, history, best, best_weights = None, [], None, None
-        if self.out:
-            folder = RunFolder(self.out, self._settings(streams, dev), list(network.trainable_variables), optimizer)
-            if self.resume:
-                history = self.classifier.history = folder.restore()
-            else:
-                folder.create()
-            scores = [(self._dev_score(h), h['epoch']) for h in history if 'dev_accuracy' in h]
-            if scores:
-                best, best_weights = max(scores), folder.read_best()
-        if dev and not history:
-            history, best, best_weights = self._after_epoch(0, None, dev, history, best, best_weights, folder)
-        if folder and not self.resume:
-            folder.save(history)
-        done = history[-1]['epoch'] if history else 0
-        set_seed((self.seed * 1000003 + done) % 2 ** 31)  # once a run: seeding anew rebuilds the graph's kernels
+        self.step = self._compile(streams)
+        self.folder = self.out and TrainingState(self.out, self._settings(streams, dev), self._variables(),
+                                                self.step.optimizer)
+        self._begin(dev)
+        done = self._epoch()
         try:
-            for epoch in range(done, self.epochs):
-                if self._waited(history, best):
-                    break
-                loss = self._train_epoch(epoch, streams)
-                history, best, best_weights = self._after_epoch(epoch + 1, loss, dev, history, best, best_weights,
-                                                                folder)
-                if folder:
-                    folder.save(history)
+            with seeded((self.seed * 1000003 + done) % 2 ** 31):
+                for epoch in range(done, self.epochs):
+                    if self.patience and epoch - self.best['epoch'] >= self.patience:
+                        break
+                    loss = self._train_epoch(epoch, streams)
+                    self._check(loss)
+                    self._after_epoch(epoch + 1, loss, dev)
         except KeyboardInterrupt:
             if self.verbose:
-                print('\nInterrupted in epoch %d.%s' % (
-                    epoch + 1, ' What came before is in %s; --resume goes on.' % self.out if self.out else ''))
+                print('\nInterrupted in epoch %d. %s' % (
+                    self._epoch() + 1, 'What came before is in %s; --resume goes on.' % self.out if self.out else
+                    'The weights are those of epoch %d.' % self.best['epoch']))
             raise
-        if best_weights is not None:
-            for variable, value in zip(network.trainable_variables, best_weights):
+        finally:
+            for variable, value in zip(self._variables(), self.best_weights):
                 variable.assign(value)
-        if folder:
-            folder.close()
+        if self.folder:
+            self.classifier.save(self.out)  # again, for the whole history
+            self.folder.close()
+
+    def _compile(self, streams):
+        """The Step, with its optimizer."""
+        tuning, network = self.classifier.tuning, self.classifier.model
+        labelled = any(target is not None for stream in streams for _, target in stream.texts)
+        self.learning_rate = self.learning_rate or tuning.learning_rate(labelled)
+        self.epochs, self.schedule = self.epochs or tuning.epochs(labelled), self.schedule or tuning.schedule
+        self.batch_size = self.batch_size or len(streams) * (8 if len(streams[0].texts) <= 1000 else 16)
+        rate, ratio = self.learning_rate, self.prompt_learning_rate and self.prompt_learning_rate / self.learning_rate
+        if self.schedule == 'linear':
+            steps = self.epochs * steps_of(streams, self.batch_size)
+            rate = keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.)
+        optimizer = tuning.optimizer(rate, ratio)
+        optimizer.build(network.trainable_variables)
+        step = Step(network, self.classifier.objective)
+        step.compile(optimizer)
+        return step
+
+    def _begin(self, dev):
+        """The state before the first epoch, or the one to go on from.
+
+        `history` holds a record an epoch, `best` the record of the epoch that is kept, `best_weights` its weights.
+        """
+        self.history, self.best, self.best_weights = [], {'epoch': 0}, self._weights()
+        if self.resume:
+            self.history = self.folder.restore()
+            self.folder.read('best')
+            self.best_weights = self._weights()
+            if self.history:
+                self.best = max(self.history, key=self._score)
+                self.classifier.history = self.history
+                self.classifier.save(self.out)  # the run may have been killed while it wrote it
+            self.folder.read('last')
+        elif self.folder:
+            self.folder.create()
+        if dev and not self.history:
+            self._after_epoch(0, None, dev)
+        elif self.folder and not self.history:
+            self.folder.save([], is_best=True)
 
     def _train_epoch(self, epoch, streams):
         """One pass; data order and masks depend on seed and epoch alone."""
         lessons, order = epoch_of(streams, epoch, self.batch_size, self._lesson, self._rng)
         if self.verbose:
             print('Epoch %d/%d' % (epoch + 1, self.epochs))
-        result = self.step.fit(self.classifier.batches(lessons, order), steps_per_epoch=len(order), epochs=1,
-                               shuffle=False, verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
-        loss = result.history['loss'][0]
-        if not math.isfinite(loss):
-            raise UserError('The loss became %s in epoch %d: try a smaller learning rate than %g.' % (
-                loss, epoch + 1, self.learning_rate))
-        return loss
+        batches = self.classifier.batches(lessons, order, self.auxiliary_weight)
+        result = self.step.fit(batches, steps_per_epoch=len(order), epochs=1, shuffle=False,
+                               verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
+        return result.history['loss'][0]
+
+    def _check(self, loss):
+        """UserError where the loss or a weight is no number any more."""
+        if math.isfinite(loss) and all(np.isfinite(v.numpy()).all() for v in self._variables()):
+            return
+        kept, then = self.best['epoch'], ''
+        if self.folder:
+            self.folder.go_back([record for record in self.history if record['epoch'] <= kept])
+            then = ' Resume the run in %s with it (--resume): it goes on after epoch %d.' % (self.out, kept)
+        raise UserError('The %s in epoch %d: try a smaller learning rate than %g.%s' % (
+            'weights became infinite' if math.isfinite(loss) else 'loss became %s' % loss, self._epoch() + 1,
+            self.learning_rate, then))
 
     def _lesson(self, tokens, target, rng):
-        return self.classifier.lesson(tokens, target, rng, self.mask_rate, self.whole_words)
+        return self.classifier.lesson(tokens, target, rng, self.mask_rate, self.whole_words, self.auxiliary)
 
     def _rng(self, *numbers):
         return np.random.default_rng((self.seed,) + numbers)
 
-    @staticmethod
-    def _dev_score(record):
-        """Accuracy first; among equals the likelier."""
-        return record['dev_accuracy'], record['dev_log_likelihood']
-
-    def _after_epoch(self, epoch, loss, dev, history, best, best_weights, folder):
-        """Evaluates on dev, keeps and writes the best; without dev the last is the best."""
+    def _after_epoch(self, epoch, loss, dev):
+        """Evaluates on dev; keeps and writes the state, and the model if it is the best."""
         record = {'epoch': epoch, 'loss': loss}
         if dev:
             report = self.classifier.evaluate(dev)
-            record.update(dev_accuracy=report['accuracy'], dev_log_likelihood=report['log_likelihood'])
+            record.update(dev_accuracy=report['accuracy'], dev_log_likelihood=report['log_likelihood'],
+                          dev_auc=report['auc'])
             if self.verbose:
-                print('  dev accuracy %.2f%%' % report['accuracy'] + ('  (before training)' if epoch == 0 else ''))
-        history = history + [record]
-        better = not dev or best is None or self._dev_score(record) > best[0]
-        self.classifier.history = history
-        if better:
-            if dev:
-                best = self._dev_score(record), epoch
-                best_weights = [w.numpy() for w in self.classifier.model.trainable_variables]
-            if folder:
+                auc = '' if report['auc'] is None else ', AUC %.3f' % report['auc']
+                print('  dev accuracy %.2f%%%s%s' % (
+                    report['accuracy'], auc, '  (before training)' if epoch == 0 else ''))
+        is_best = not self.history or self._score(record) > self._score(self.best)
+        if is_best:
+            self.best, self.best_weights = record, self._weights()
+        self.history = self.classifier.history = self.history + [record]
+        if self.folder:
+            self.folder.save(self.history, is_best)  # before the model: a resumed run writes that anew
+            if is_best:
                 self.classifier.save(self.out)
-                if dev:
-                    folder.write_best(best_weights)
-        return history, best, best_weights
 
-    def _waited(self, history, best):
-        return bool(self.patience and best and history[-1]['epoch'] - best[1] >= self.patience)
+    @staticmethod
+    def _score(record):
+        """Accuracy on dev first, among equals the likelier; without dev the last is the best."""
+        return (record['dev_accuracy'], record['dev_log_likelihood']) if 'dev_accuracy' in record else record['epoch']
+
+    def _epoch(self):
+        """How many epochs are done."""
+        return self.history[-1]['epoch'] if self.history else 0
+
+    def _variables(self):
+        return list(self.classifier.model.trainable_variables)
+
+    def _weights(self):
+        return [variable.numpy() for variable in self._variables()]
 
     def _settings(self, streams, dev):
         """What a resumed run must have in common with the interrupted one."""
@@ -151,10 +208,12 @@ class Trainer(object):
         labelled = sum(target is not None for _, target in texts)
         digest = hashlib.sha256(json.dumps([
             [[tokens, np.asarray(target).tolist()] for tokens, target in texts], list(dev),
-            self.classifier.task.verbalizer.words]).encode()).hexdigest()[:12]
+            self.classifier.task.scoring()]).encode()).hexdigest()[:12]
         return dict(
-            {name: getattr(self, name) for name in ('learning_rate', 'prompt_learning_rate', 'batch_size', 'mask_rate',
-                                                    'whole_words', 'seed')},
-            checkpoint=self.classifier.checkpoint.fingerprint, labelled=labelled, unlabelled=len(texts) - labelled,
-            dev=len(dev), streams=[[s.share, s.weight] for s in streams], **self.classifier.settings(),
+            {name: getattr(self, name) for name in (
+                'learning_rate', 'prompt_learning_rate', 'batch_size', 'mask_rate', 'whole_words', 'auxiliary',
+                'auxiliary_weight', 'seed')},
+            schedule=self.schedule if self.schedule == 'constant' else 'linear over %d epochs' % self.epochs,
+            kind=self.classifier.kind, checkpoint=self.classifier.checkpoint.fingerprint, labelled=labelled,
+            unlabelled=len(texts) - labelled, dev=len(dev), streams=[[s.share, s.weight] for s in streams], **self.classifier.settings(),
             **{'digest of texts and label words': digest})

@@ -4,17 +4,20 @@ import json
 import os
 import shutil
 
-import numpy as np
-
 from pet_keras.backend import tf
+from pet_keras.classifiers.model_folder import write_json
 from pet_keras.errors import UserError
 
 # A folder with one of these is not written over
-_IN_USE = ['model.json', 'classifier.json', 'prompt.json', '*.index', 'resume/progress.json']
+_IN_USE = ['save.whole', 'model.json', 'classifier.json', 'prompt.json', '*.index', 'resume/progress.json']
+_RATES = ('learning_rate', 'prompt_learning_rate')
 
 
-class RunFolder(object):
+class TrainingState(object):
     """The folder that a run keeps its best model in; below it, until the run ends, `resume/` with its state.
+
+    A state is weights and optimizer after an epoch. progress.json names two, the last and the best, and is
+    replaced in one rename once a new one is whole: whenever a run is killed, it can go on.
 
     Arguments:
         folder: where the model goes.
@@ -24,53 +27,57 @@ class RunFolder(object):
     def __init__(self, folder, settings, variables, optimizer):
         self.folder, self.settings = folder, settings
         self._resume = os.path.join(folder, 'resume')
-        self._progress = os.path.join(self._resume, 'progress.json')
-        self._state = tf.train.Checkpoint(weights=variables, optimizer=optimizer)
+        self._path = os.path.join(self._resume, 'progress.json')
+        self._state = tf.train.Checkpoint(weights=variables, optimizer=list(optimizer.variables))  # but for its rate
 
     def create(self):
         """Makes the folder; UserError where it holds a model or cannot be written."""
         if any(glob.glob(os.path.join(glob.escape(self.folder), name)) for name in _IN_USE):
             raise UserError('%s already holds a model: choose another folder%s.' % (
-                self.folder, ', or resume the interrupted run in it' if os.path.exists(self._progress) else ''))
+                self.folder, ', or resume the interrupted run in it' if os.path.exists(self._path) else ''))
         try:
             os.makedirs(self._resume, exist_ok=True)
-            with open(os.path.join(self._resume, 'writable'), 'w'):
-                pass
+            self._commit([], None, None)
         except OSError as e:
             raise UserError('%s cannot be written: %s.' % (self.folder, e.strerror)) from None
 
     def restore(self):
-        """Reads weights and optimizer as they were; returns the history. UserError where the run was another."""
-        if not os.path.isfile(self._progress):
+        """Opens an interrupted run; returns its history. UserError where the run was another.
+
+        One that diverged may go on with another learning rate.
+        """
+        if not os.path.isfile(self._path):
             raise UserError('%s holds no interrupted run to resume.' % self.folder)
-        with open(self._progress, encoding='utf-8') as reader:
-            saved = json.load(reader)
-        changed = ['%s was %s and is %s' % (k, saved['settings'].get(k), v) for k, v in self.settings.items()
-                   if saved['settings'].get(k) != v]
+        with open(self._path, encoding='utf-8') as reader:
+            self._progress = json.load(reader)
+        was = self._progress['settings']
+        changed = ['%s was %s and is %s' % (k, was.get(k), self.settings.get(k)) for k in {**self.settings, **was}
+                   if was.get(k) != self.settings.get(k) and not (k in _RATES and self._progress['diverged'])]
         if changed:
             raise UserError('%s cannot be resumed with other settings: %s.' % (self.folder, '; '.join(changed)))
-        self._state.read(os.path.join(self._resume, saved['state'])).assert_existing_objects_matched()
-        return saved['history']
+        return self._progress['history']
 
-    def save(self, history):
-        """Two states by turns: the one that progress.json names is always whole."""
-        name = 'state%d' % (len(history) % 2)
+    def read(self, which):
+        """Sets weights and optimizer to those of the 'last' or the 'best' state, if there is one yet."""
+        if self._progress[which]:
+            self._state.read(os.path.join(self._resume, self._progress[which])).assert_existing_objects_matched()
+
+    def save(self, history, is_best):
+        """Keeps weights and optimizer as the last state, and as the best one if they are."""
+        name = min({'state0', 'state1', 'state2'} - {self._progress['last'], self._progress['best']})
         self._state.write(os.path.join(self._resume, name))
-        partial = os.path.join(self._resume, 'progress.tmp')
-        with open(partial, 'w', encoding='utf-8') as writer:
-            json.dump({'settings': self.settings, 'history': history, 'state': name}, writer, ensure_ascii=False)
-        os.replace(partial, self._progress)
+        self._commit(history, name, name if is_best else self._progress['best'])
 
-    def write_best(self, weights):
-        """Keeps the best weights so far, a list of arrays."""
-        path = os.path.join(self._resume, 'best')
-        np.savez(path + '.tmp.npz', *weights)
-        os.replace(path + '.tmp.npz', path + '.npz')
+    def go_back(self, history):
+        """The run diverged: it will go on from the best state, whose history this is."""
+        self._commit(history, self._progress['best'], self._progress['best'], diverged=True)
 
-    def read_best(self):
-        with np.load(os.path.join(self._resume, 'best.npz')) as saved:
-            return [saved['arr_%d' % i] for i in range(len(saved.files))]
+    def _commit(self, history, last, best, diverged=False):
+        self._progress = {'settings': self.settings, 'history': history, 'last': last, 'best': best,
+                          'diverged': diverged}
+        write_json(self._path, self._progress)
 
     def close(self):
         """The run has ended: its state goes, the model stays."""
+        os.remove(self._path)  # first: half a state is none
         shutil.rmtree(self._resume, ignore_errors=True)

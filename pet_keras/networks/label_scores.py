@@ -12,33 +12,36 @@ from pet_keras.networks.layers import WordLogits, WordLogProbs
 class LabelScores(Layer):
     """Log-probabilities at the blanks → a score a label, not yet normalised over the labels.
 
-    The log-probability of a word is the sum over its tokens (arXiv 2009.07118, section 3), a label's is
-    merged from its words' as the verbalizer says, and the label's offset is added (calibration).
+    The log-probability of a word is the sum over its tokens (arXiv 2009.07118, section 3) or their mean, a
+    label's is merged from its words' as the verbalizer says, and the label's offset is added (calibration).
 
     Input: float `[batch * questions, n, columns]`, the questions of one example one after the other; where
     there are several tasks, also the task of each example, int `[batch]`.
     Output: float64 `[batch, labels]`, -inf for labels that a task has not.
 
     Arguments:
-        tasks: a list of (answers, aggregation), see `Cloze.answers` and Verbalizer.
+        tasks: a list of (answers, aggregation, word_score), see `Cloze.answers` and Verbalizer.
         questions: sequences that an example is asked in, see `Cloze.questions`; equal for all of a batch.
     """
     def __init__(self, tasks, **kwargs):
         super(LabelScores, self).__init__(dtype='float64', **kwargs)
-        labels = max(len(answers) for answers, _ in tasks)
-        words = max(len(label) for answers, _ in tasks for label in answers)
-        tokens = max(len(columns) for answers, _ in tasks for label in answers for _, columns in label)
-        self.questions = 1 + max(question for answers, _ in tasks for label in answers for question, _ in label)
+        every = [answers for answers, *_ in tasks]
+        labels = max(map(len, every))
+        words = max(len(label) for task in every for label in task)
+        tokens = max(len(columns) for task in every for label in task for _, columns in label)
+        self.questions = 1 + max(question for task in every for label in task for question, _ in label)
         # where each token's log-probability stands: (question, position, column)
         self._places = np.zeros((len(tasks), labels, words, tokens, 3), 'int32')
-        self._tokens = np.zeros((len(tasks), labels, words, tokens), bool)  # False: padding
+        self._tokens = np.zeros((len(tasks), labels, words, tokens))  # the weight of each; 0: padding
         self._weights = np.full((len(tasks), labels, words), -np.inf)  # a word's log-weight within its label
-        self._is_max = np.array([aggregation == 'max' for _, aggregation in tasks])
-        for t, (answers, aggregation) in enumerate(tasks):
+        self._is_max = np.array([aggregation == 'max' for _, aggregation, _ in tasks])
+        for t, (answers, aggregation, word_score) in enumerate(tasks):
+            lengths = {len(columns) for label in answers for _, columns in label}
+            per_token = word_score == 'per_token' or (word_score is None and len(lengths) > 1)
             for k, label in enumerate(answers):
                 for w, (question, columns) in enumerate(label):
                     self._places[t, k, w, :len(columns)] = [(question, n, c) for n, c in enumerate(columns)]
-                    self._tokens[t, k, w, :len(columns)] = True
+                    self._tokens[t, k, w, :len(columns)] = 1. / len(columns) if per_token else 1.
                 counted = 1 if aggregation == 'first' else len(label)
                 self._weights[t, k, :counted] = -np.log(counted) if aggregation == 'mean' else 0.
 
@@ -56,18 +59,18 @@ class LabelScores(Layer):
         question, position, column = tf.unstack(places, axis=-1)
         found = tf.gather(tf.reshape(tf.cast(log_probs, 'float64'), [tf.shape(task)[0], -1]),
                           (question * n + position) * columns + column, batch_dims=1)
-        words = tf.reduce_sum(tf.where(tokens, found, tf.zeros_like(found)), -1) + weights
+        words = tf.reduce_sum(tf.where(tokens > 0, tokens * found, tf.zeros_like(found)), -1) + weights
         merged = tf.where(is_max[:, None], tf.reduce_max(words, -1), tf.reduce_logsumexp(words, -1))
         return merged + tf.gather(self.offset, task)
 
 
-def label_scorer(transformer, cloze, aggregation):
+def label_scorer(transformer, cloze, verbalizer):
     """`(the network of a cloze with scores of the labels as its output, its LabelScores layer)`."""
     if cloze.needs_whole_vocabulary:
         x = WordLogProbs(cloze.columns, name='Label-Word-Log-Probs')(transformer.model.output)
     else:
         x = label_word_logits(transformer, cloze.columns)
-    scores = LabelScores([(cloze.answers, aggregation)], name='Label-Scores')
+    scores = LabelScores([(cloze.answers, verbalizer.aggregation, verbalizer.word_score)], name='Label-Scores')
     return keras.models.Model(transformer.inputs, scores(x)), scores
 
 

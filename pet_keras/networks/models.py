@@ -19,7 +19,7 @@ class AtPositions(object):
     The product over `[batch, length, vocab_size]` is most of the memory and time of the published
     scripts; over `[batch, n, vocab_size]` it is next to nothing.
     """
-    tuning = AllWeights()  # see networks.tuning: it may put layers of its own into the network
+    _variables, tuning = None, AllWeights()  # see networks.tuning: it may put layers of its own into the network
 
     def get_inputs(self):
         inputs = super(AtPositions, self).get_inputs()
@@ -42,7 +42,16 @@ class AtPositions(object):
         return super(AtPositions, self).apply_final_layers(x)
 
     def variables(self):
-        """(name in the checkpoint, variable) of every weight that a checkpoint holds."""
+        """(name in the checkpoint, variable) of every weight that a checkpoint holds, as a list.
+
+        It is made once, before anything is frozen: Keras lists a layer's weights anew by what trains. What a way of
+        tuning adds to a layer must come after the layer's own, as sublayers do.
+        """
+        if self._variables is None:
+            self._variables = list(self._named_variables())
+        return self._variables
+
+    def _named_variables(self):
         for layer, names in self.variable_mapping().items():
             if layer in self.layers:
                 layer = self.layers[layer]
@@ -51,18 +60,18 @@ class AtPositions(object):
 
     def load(self, checkpoint):
         """Reads all weights of a Checkpoint; UserError where its config and its weights differ."""
-        pairs, shapes = [], checkpoint.shapes
-        for name, weight in self.variables():
+        pairs, shapes = self.variables(), checkpoint.shapes
+        for name, weight in pairs:
             if tuple(shapes.get(name, ())) != tuple(weight.shape):
                 raise UserError('%s and %s do not fit together: variable %s should have shape %s and %s.' % (
                     checkpoint.config_path, checkpoint.weights_path, name, tuple(weight.shape),
                     'has %s' % (tuple(shapes[name]),) if name in shapes else 'is missing'))
-            pairs.append((weight, checkpoint.load_variable(name)))
         beyond = re.compile(r'/layer_?0*%d/' % self.num_hidden_layers)
         if any(beyond.search(name) for name in shapes):
             raise UserError('%s says %d layers, but %s has more.' % (
                 checkpoint.config_path, self.num_hidden_layers, checkpoint.weights_path))
-        K.batch_set_value(pairs)
+        for name, weight in pairs:  # one at a time: two whole models would not always fit
+            K.set_value(weight, checkpoint.load_variable(name))
 
 
 def build_mlm(checkpoint, return_keras_model=True, prompt=None, tuning=None, **kwargs):

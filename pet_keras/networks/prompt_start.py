@@ -12,11 +12,12 @@ def add_tokens(tokenizer, tokens):
                                  **{token: tokenizer._vocab_size + i for i, token in enumerate(missing)})
 
 
-def initial_rows(embedding, task, pattern, tokenizer, how, seed):
+def initial_rows(embedding, task, pattern, tokenizer, how, seed, causal=False):
     """The rows that a PtuningEmbedding starts from, float `[n, hidden]`: 'unused', 'random' or 'words'.
 
     Only the pattern's tokens are set; label words keep their rows. Tokens beyond the vocabulary, which have
-    none, start at random. 'words' are those of the task's first natural pattern.
+    none, start at random. 'words' are those of the task's first natural pattern, for a causal model of the first
+    whose blank comes last.
     """
     rows, table = embedding.prompt.numpy(), embedding.embeddings.numpy()
     random = np.random.default_rng(seed).normal(0, table.std(), rows.shape).astype('float32')
@@ -25,6 +26,7 @@ def initial_rows(embedding, task, pattern, tokenizer, how, seed):
         return np.concatenate([random[:n], rows[n:]])
     if how == 'words':
         natural = [p for p in task.patterns.values() if not unused_tokens(p.string)]
+        natural = [p for p in natural if p.mask_is_last] * causal + natural
         words = ''.join(value for kind, value in (natural[0].pieces if natural else []) if kind == 'text')
         ids = tokenizer.tokens_to_ids(tokenizer.tokenize(words)[1:-1])
         if not ids:

@@ -1,25 +1,35 @@
 """Ways of tuning: what each adds to a network, which weights train, and what of them is saved."""
-from pet_keras.backend import Embedding, keras, tf
+from pet_keras.backend import Embedding, LM_Mask, keras, tf
 from pet_keras.errors import UserError
-from pet_keras.networks.prompt_rows import initial_rows
+from pet_keras.networks.prompt_start import initial_rows
 from pet_keras.networks.ptuning_embedding import PtuningEmbedding
 
 
-def default_learning_rate(hidden_size, labelled=True):
-    """2e-5 for a base model (768 wide), more for a narrower one: 1.8e-4 for 256.
+def default_learning_rate(hidden_size, layers, labelled=True):
+    """2e-5 for a base model (12 layers, 768 wide), more for a smaller one.
 
-    A quarter of it where there are no labels: with more, the shipped model's zero-shot accuracy fell.
+    5e-5 for 12 layers of 384 and 1.8e-4 for 4 of 256, the best for the shipped models on development texts; the
+    rule goes through the three. A quarter of it where there are no labels: more harms zero-shot accuracy.
     """
-    return 2e-5 * (768. / hidden_size) ** 2 * (1 if labelled else .25)
+    return 2e-5 * (768. / hidden_size * (12. / layers) ** .5) ** (4. / 3) * (1 if labelled else .25)
+
+
+_WAYS = {}  # name → class
 
 
 class AllWeights(object):
     """Every weight trains and nothing is added: PET and plain fine-tuning. The base class of the other ways.
 
-    An object of it belongs to one network. `name` says it in files and as `train=`; with
-    `keeps_checkpoint` the checkpoint's own weights stay as they are, and only `tensors` are saved.
+    An object of it belongs to one network. `name` says it in files; with `keeps_checkpoint` the checkpoint's own
+    weights stay as they are, and only `tensors` are saved. A way of one's own is a subclass with a name of its
+    own, passed as `train=`; its saved models load wherever the class is defined.
     """
-    name, keeps_checkpoint = 'all', False
+    name, keeps_checkpoint, transformer = 'all', False, None
+    schedule = 'linear'  # the default of the learning rate, see Trainer
+
+    def __init_subclass__(cls, **kwargs):
+        super(AllWeights, cls).__init_subclass__(**kwargs)
+        _WAYS[cls.name] = cls
 
     def layer(self, layer, arguments):
         """What stands in the network for a layer of bert4keras: (its class, its arguments)."""
@@ -27,6 +37,8 @@ class AllWeights(object):
 
     def attach(self, transformer):
         """Once the checkpoint's weights are read: freezes what does not train, starts what was added."""
+        if self.transformer is not None:
+            raise UserError('This way of tuning belongs to another classifier: make an object for each.')
         self.transformer = transformer
 
     def start(self, task, pattern, tokenizer, seed):
@@ -34,11 +46,18 @@ class AllWeights(object):
 
     def learning_rate(self, labelled):
         """The default, with or without labelled texts."""
-        return default_learning_rate(self.transformer.hidden_size, labelled)
+        return default_learning_rate(self.transformer.hidden_size, self.transformer.num_hidden_layers, labelled)
 
-    def optimizer(self, learning_rate, prompt_learning_rate=None):
-        """Adam; UserError for a rate that this way of tuning has no use for."""
-        if prompt_learning_rate:
+    def epochs(self, labelled):
+        """The default number of passes, with or without labelled texts."""
+        return 10 if labelled else 1
+
+    def optimizer(self, learning_rate, prompt_ratio=None):
+        """Adam; UserError for a prompt's rate where this way of tuning has no use for one.
+
+        Arguments: `learning_rate`, a number or a Keras schedule; `prompt_ratio`, the prompt's rate by it.
+        """
+        if prompt_ratio:
             raise UserError("prompt_learning_rate is for train='all' and a pattern with [unused] tokens; with "
                             "train='prompt' learning_rate is the prompt's.")
         return keras.optimizers.Adam(learning_rate)
@@ -57,7 +76,7 @@ class AllWeights(object):
         """Takes back what `tensors` gave; ValueError for wrong shapes, KeyError for a missing one."""
 
     def settings(self):
-        """For the file of a model: `train`, the way's name, and the arguments that make its object anew."""
+        """For the file of a model: `train`, the way's name, and, in one of your own, its constructor's arguments."""
         return {'train': self.name}
 
     def describe(self):
@@ -80,6 +99,7 @@ class Prompt(AllWeights):
         self.arguments = {'trainable_token_ids': list(trainable_token_ids), 'encoder': encoder,
                           'trainable_table': trainable_table}
         self.init, self.keeps_checkpoint = init, not trainable_table
+        self.schedule = 'constant' if self.keeps_checkpoint else 'linear'
 
     def layer(self, layer, arguments):
         if layer is Embedding and arguments.get('name') == 'Embedding-Token':
@@ -95,17 +115,21 @@ class Prompt(AllWeights):
                 layer.trainable = layer is self.embedding
 
     def start(self, task, pattern, tokenizer, seed):
-        self.embedding.set_prompt(initial_rows(self.embedding, task, pattern, tokenizer, self.init, seed))
+        causal = isinstance(self.transformer, LM_Mask)
+        self.embedding.set_prompt(initial_rows(self.embedding, task, pattern, tokenizer, self.init, seed, causal))
 
     def learning_rate(self, labelled):
         if self.keeps_checkpoint:
             return self.ENCODER_RATE if self.embedding.encoder else self.ROWS_RATE
         return super(Prompt, self).learning_rate(labelled)
 
-    def optimizer(self, learning_rate, prompt_learning_rate=None):
-        if self.keeps_checkpoint or not prompt_learning_rate:
-            return super(Prompt, self).optimizer(learning_rate, prompt_learning_rate)
-        return PromptAdam(learning_rate, self.embedding.prompt_weights, prompt_learning_rate / learning_rate)
+    def epochs(self, labelled):
+        return 24 if self.keeps_checkpoint else super(Prompt, self).epochs(labelled)
+
+    def optimizer(self, learning_rate, prompt_ratio=None):
+        if self.keeps_checkpoint or not prompt_ratio:
+            return super(Prompt, self).optimizer(learning_rate, prompt_ratio)
+        return PromptAdam(learning_rate, self.embedding.prompt_weights, prompt_ratio)
 
     def finish(self):
         self.embedding.absorb_encoder()
@@ -130,7 +154,15 @@ class Prompt(AllWeights):
             super(Prompt, self).describe())
 
 
-WAYS = {way.name: way for way in (AllWeights, Prompt)}  # what a saved model's `train` may be
+def way_of(settings):
+    """What `train=` was, from the settings of a saved model: 'all', 'prompt', or an object of one's own class."""
+    settings = dict(settings)
+    name = settings.pop('train')
+    if name in ('all', 'prompt'):
+        return name
+    if name not in _WAYS:
+        raise UserError('The model was tuned in the way %r: import the module that defines it before you load.' % name)
+    return _WAYS[name](**settings)
 
 
 class PromptAdam(keras.optimizers.Adam):

@@ -1,14 +1,11 @@
 """PromptServer: several prompts on one frozen model."""
-import os
-
 import numpy as np
 
 from pet_keras.backend import keras, tf
-from pet_keras.classifiers.model_folder import find_checkpoint, read_added, read_header
+from pet_keras.classifiers.model_folder import damaged, find_checkpoint, read_added, read_header, read_task
 from pet_keras.cloze.batching import pad, question_batches
 from pet_keras.cloze.cloze import Cloze
 from pet_keras.cloze.pattern import tokenize
-from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 from pet_keras.networks.label_scores import LabelScores
 from pet_keras.networks.models import build, model_inputs
@@ -36,7 +33,7 @@ class PromptServer(object):
         self.names, prompts = list(folders), []
         for folder in folders.values():
             fields, rows, checkpoint = _read_prompt(folder, checkpoint)
-            prompts.append((Task.load(os.path.join(folder, 'task.json')), fields, rows))
+            prompts.append((read_task(folder), fields, rows))
         vocab, size = checkpoint.vocab, len(checkpoint.vocab)
         self.tasks, self.clozes, self.tokenizer = [], [], checkpoint.tokenizer()
         all_rows = np.concatenate([rows for _, _, rows in prompts])
@@ -54,8 +51,9 @@ class PromptServer(object):
             original[list(known.values())] = [vocab[token] for token in known]
             tokenizer = checkpoint.tokenizer()
             tokenizer._token_dict = dict(vocab, **own)
-            cloze = Cloze(task.pattern(fields['pattern']), task.verbalizer.token_ids(tokenizer), tokenizer,
-                          fields['maxlen'], checkpoint.is_causal)
+            pattern = task.pattern(fields['pattern'])
+            cloze = Cloze(pattern, task.verbalizer_of(pattern).token_ids(tokenizer), tokenizer, fields['maxlen'],
+                          checkpoint.is_causal)
             self.tasks.append(task)
             self.clozes.append(cloze)
             heads.append((cloze.columns, list(known.values()), [vocab[token] for token in known], original))
@@ -67,8 +65,9 @@ class PromptServer(object):
         for mask, (_, _, ids, _) in zip(replaced, heads):
             mask[ids] = True
         self._table, self._bias, self._replaced = table[:size], bias, replaced
-        self._label_scores = LabelScores([(cloze.answers, task.verbalizer.aggregation)
-                                          for cloze, task in zip(self.clozes, self.tasks)])
+        verbalizers = [task.verbalizer_of(cloze.pattern) for task, cloze in zip(self.tasks, self.clozes)]
+        self._label_scores = LabelScores([(cloze.answers, verbalizer.aggregation, verbalizer.word_score)
+                                          for cloze, verbalizer in zip(self.clozes, verbalizers)])
         self._label_scores.build(None)
         self._label_scores.offset.assign(pad([fields.get('offset', []) for _, fields, _ in prompts],
                                              self._label_scores.offset.shape[1], 'float64'))
@@ -126,6 +125,9 @@ def _read_prompt(folder, checkpoint):
     fields = read_header(folder)
     if fields['tuning']['train'] != 'prompt':
         raise UserError('%s is not a prompt that pet_keras saved, but a whole model.' % folder)
+    for key in ('pattern', 'prompt_tokens'):
+        if fields.get(key) is None:
+            raise damaged(folder, KeyError(key))
     checkpoint = find_checkpoint(folder, fields, checkpoint)
     rows, width = read_added(folder).get('prompt'), checkpoint.config.get('embedding_size',
                                                                            checkpoint.config['hidden_size'])

@@ -1,5 +1,6 @@
 import os
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -35,8 +36,9 @@ def _expected(folder, words, cloze, texts):
     return np.array([_normalised(_word_probabilities(folder, words, cloze, text)) for text in texts])
 
 
-def _classifier(folder, words, pattern='[MASK]满意。{text}', aggregation='mean', **kwargs):
-    return ClozeClassifier(Task({'P1': pattern}, words, aggregation=aggregation), folder, **kwargs)
+def _classifier(folder, words, pattern='[MASK]满意。{text}', aggregation='mean', word_score='product', **kwargs):
+    task = Task({'P1': pattern}, words, aggregation=aggregation, word_score=word_score)
+    return ClozeClassifier(task, folder, **kwargs)
 
 
 @pytest.fixture(scope='module')
@@ -80,6 +82,19 @@ def test_words_of_different_lengths_are_scored_each_in_a_sequence_of_its_length(
     short = expected[:, [1, 3]]
     np.testing.assert_allclose(np.log(proba), np.log(expected), atol=1e-4)  # the long words' too, however unlikely
     assert short.min() > 1e-3
+
+
+def test_words_of_different_lengths_are_compared_per_token_with_a_warning(tiny):
+    words = {'正面': ['很'], '负面': ['不太']}
+    with pytest.warns(UserWarning, match='words of one length are better'):
+        classifier = _classifier(tiny, words, word_score=None)
+    expected = [np.array([p[0] ** (1 / len(words[label][0])) for label, p in
+                          _word_probabilities(tiny, words, _satisfied, text).items()]) for text in TEXTS]
+    np.testing.assert_allclose(classifier.predict_proba(TEXTS), [e / e.sum() for e in expected], atol=1e-5)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        product = _classifier(tiny, words)
+    assert (product.predict_proba(TEXTS)[:, 0] > classifier.predict_proba(TEXTS)[:, 0]).all()
 
 
 @pytest.mark.parametrize('words', [

@@ -31,7 +31,7 @@ def _fit(checkpoint, seed=0, **settings):
 
 @pytest.fixture(scope='module')
 def learned(tiny):
-    return _fit(tiny, epochs=10)
+    return _fit(tiny, epochs=10, schedule='constant')
 
 
 def test_it_learns_sixteen_texts_and_says_likewise_of_new_ones(learned, tiny):
@@ -60,7 +60,7 @@ def twice(causal):
 
         def evaluate(self, examples, *args, **kwargs):
             asked.append(self.model.get_weights())
-            return {'accuracy': next(accuracies), 'log_likelihood': -1.}
+            return {'accuracy': next(accuracies), 'auc': .5, 'log_likelihood': -1.}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(FineTuningClassifier, 'evaluate', evaluate)
             return _fit(causal, seed=5, epochs=2, dev=LABELLED), asked
@@ -91,11 +91,12 @@ def test_every_weight_trains_and_the_new_layer_starts_from_the_seed(tiny):
     assert not any('MLM' in name for name in names) and any('Embedding-Token' in name for name in names)
 
 
-def test_unlabelled_texts_are_refused(tiny):
+def test_unlabelled_texts_are_refused(tiny, tmp_path):
     classifier = FineTuningClassifier(TASK, tiny)
     for data in ((None, ['房间很干净']), (LABELLED, ['房间很干净'])):
         with pytest.raises(UserError, match='unlabelled'):
-            classifier.fit(*data, epochs=1)
+            classifier.fit(*data, epochs=1, out=str(tmp_path / 'out'))
+        assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.parametrize('kind', ['masked', 'causal'])
@@ -135,7 +136,8 @@ def test_soft_labels_teach_their_probabilities(tiny):
     classifier = FineTuningClassifier(TASK, tiny)
     q = classifier.predict_proba(LABELLED)
     p = np.array([[.7, .3] if e.label == '正面' else [0., 1.] for e in LABELLED])
-    lessons = [classifier.lesson(*text, None, 0) for text in classifier.streams(classifier.examples(soft, True), [])[0].texts]
+    stream, = classifier.streams(classifier.examples(soft, True), [])
+    lessons = [classifier.lesson(*text, None, 0) for text in stream.texts]
     (inputs, targets), = classifier.batches(lessons, [np.arange(len(lessons))])
     with tf.GradientTape() as tape:
         loss = classifier.objective(classifier.model, inputs, targets)
@@ -145,7 +147,8 @@ def test_soft_labels_teach_their_probabilities(tiny):
     np.testing.assert_allclose(classifier.predict_proba(LABELLED)[:, 0], p[:, 0], atol=0.1)
 
 
-@pytest.mark.parametrize('label', [{'正面': .7}, {'正面': 1.5, '负面': -.5}, {}, {'好': 1.}], ids=str)
+@pytest.mark.parametrize('label', [{'正面': .7}, {'正面': 1.5, '负面': -.5}, {}, {'好': 1.}, {'正面': 'a', '负面': 1.},
+                                   {'正面': float('nan'), '负面': 1.}], ids=str)
 def test_a_soft_label_that_is_no_distribution_over_the_labels_is_refused(tiny, label):
     with pytest.raises(UserError, match='sum to 1|not in task'):
         FineTuningClassifier(TASK, tiny).fit([Example('房间很干净', label=label)], epochs=1)

@@ -1,7 +1,12 @@
 import numpy as np
 
-from pet_keras.backend import keras, tf
+from pet_keras.backend import Embedding, keras, tf
+from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.classifiers.step import Step
+from pet_keras.cloze.task import Task
+from pet_keras.data.example import Example
+from pet_keras.networks.losses import weighted_crossentropy
+from pet_keras.networks.tuning import AllWeights
 
 
 def _network():
@@ -10,8 +15,9 @@ def _network():
 
 
 def test_a_step_follows_the_gradient_of_the_objective_and_reports_the_mean_by_text():
-    network, x, y = _network(), np.random.default_rng(0).normal(size=(5, 3)).astype('float32'), np.ones((5, 1), 'float32')
-    step = Step(network, lambda network, inputs, targets: tf.reduce_mean((network(inputs, training=True) - targets) ** 2))
+    network, x = _network(), np.random.default_rng(0).normal(size=(5, 3)).astype('float32')
+    y = np.ones((5, 1), 'float32')
+    step = Step(network, lambda network, inputs, targets: tf.reduce_mean((network(inputs) - targets) ** 2))
     step.compile(keras.optimizers.SGD(0.1))
     batches = [(x[:4], y[:4]), (x[4:], y[4:])]
     w, losses = np.ones((3, 1)), []
@@ -23,21 +29,60 @@ def test_a_step_follows_the_gradient_of_the_objective_and_reports_the_mean_by_te
     np.testing.assert_allclose(history['loss'], [(4 * losses[0] + losses[1]) / 5], rtol=1e-5)
 
 
-def test_an_objective_may_run_the_network_twice_and_ask_for_gradients_of_its_inputs():
-    """As virtual adversarial training does (arXiv 1704.03976): the loss at x moved along its own gradient."""
-    network, x = _network(), np.array([[1., 2., 3.]], 'float32')
+class _Movable(Embedding):
+    """The token embedding, with something added to what it puts out."""
+    moved_by = None
 
-    def objective(network, inputs, targets):
+    def call(self, inputs, mode='embedding'):
+        x = super(_Movable, self).call(inputs, mode)
+        return x if mode == 'dense' or self.moved_by is None else x + self.moved_by
+
+
+class _MovableEmbedding(AllWeights):
+    name = 'movable'
+
+    def layer(self, layer, arguments):
+        return (_Movable if arguments.get('name') == 'Embedding-Token' else layer), arguments
+
+
+class _Virtual(FineTuningClassifier):
+    """The divergence at the place where it grows fastest: virtual adversarial training (arXiv 1704.03976, section 3)
+    on every row, beside the cross-entropy of the rows that have a label."""
+    def divergence(self, network, inputs, clean, moved_by):
+        layer = self.transformer.layers['Embedding-Token']
+        layer.moved_by = moved_by
+        log_q = tf.nn.log_softmax(network(inputs, training=True)[:, 0])
+        layer.moved_by = None
+        return tf.reduce_mean(tf.reduce_sum(tf.exp(clean) * (clean - log_q), -1))
+
+    def objective(self, network, inputs, targets):
+        logits = network(inputs, training=True)
+        clean = tf.stop_gradient(tf.nn.log_softmax(logits[:, 0]))
+        shape = tf.concat([tf.shape(inputs[0]), [self.checkpoint.config['hidden_size']]], 0)
+        direction = 1e-2 * tf.nn.l2_normalize(tf.random.stateless_normal(shape, [0, 0]), axis=[1, 2])
         with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            square = tf.reduce_sum(network(inputs, training=True) ** 2)
-        gradient = tf.stop_gradient(tape.gradient(square, inputs))
-        return tf.reduce_sum(network(inputs + gradient, training=True))
-    step = Step(network, objective)
-    step.compile(keras.optimizers.SGD(1.))
-    step.fit(iter([(x, x)]), steps_per_epoch=1, verbose=0)
-    gradient = 2 * 6. * np.ones(3)  # of (x w)^2 at w = 1
-    np.testing.assert_allclose(network.get_weights()[0][:, 0], 1. - (x[0] + gradient), rtol=1e-5)
+            tape.watch(direction)
+            near = self.divergence(network, inputs, clean, direction)
+        self.found = 2. * tf.nn.l2_normalize(tf.stop_gradient(tape.gradient(near, direction)), axis=[1, 2])
+        return weighted_crossentropy(*targets, logits) + self.divergence(network, inputs, clean, self.found)
+
+
+def test_virtual_adversarial_training_is_an_objective_and_a_layer_put_into_the_network(still):
+    task = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'})
+    classifier = _Virtual(task, still, train=_MovableEmbedding())
+    inputs = [np.array([[2, 9, 30, 31, 3]]), np.zeros((1, 5)), np.array([[0]])]
+    inputs, targets = [tf.constant(x, 'int32') for x in inputs], (np.array([[1]]), np.array([[1.]], 'float32'))
+    loss = float(classifier.objective(classifier.model, inputs, targets))
+    clean = tf.nn.log_softmax(classifier.model(inputs)[:, 0])
+    crossentropy, rng = -float(clean[0, 1]), np.random.default_rng(0)
+    found = loss - crossentropy
+    for _ in range(20):  # no other move as long changes the answer as much
+        other = rng.normal(size=classifier.found.shape)
+        other = tf.constant(2. * other / np.linalg.norm(other), 'float32')
+        assert 0 <= float(classifier.divergence(classifier.model, inputs, clean, other)) < found
+    before = classifier.evaluate([Example('房间很干净', label='正面')])['log_likelihood']
+    classifier.fit([Example('房间很干净', label='正面')], epochs=5, learning_rate=1e-3)
+    assert classifier.evaluate([Example('房间很干净', label='正面')])['log_likelihood'] > before
 
 
 def test_regularizers_count():

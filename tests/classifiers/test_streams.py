@@ -17,7 +17,7 @@ def _rng(*numbers):
 
 def _lesson(tokens, target, rng):
     """One whose token ids are the text's number, as many times as the text is long; its target a random number."""
-    return Lesson(tokens[0], [0] * len(tokens[0]), [0], [int(rng.integers(1000))], [1.])
+    return Lesson(tokens[0], [0] * len(tokens[0]), [0], [int(rng.integers(1000))], [1.], 1)
 
 
 def _stream(numbers, **kwargs):
@@ -80,8 +80,10 @@ LABELLED = [Example('房间很%s' % c, label='正面') for c in '大好新美'] 
 def test_fit_mixes_both_as_they_come_or_by_the_share_asked_for(still):
     classifier = ClozeClassifier(TASK, still)
     texts = classifier.examples(LABELLED, labelled=True), classifier.examples(['天气好'] * 30)
-    stream, = classifier.streams(*texts)
+    stream, = classifier.streams(*texts, labelled_share=None)
     assert len(stream.texts) == 38 and stream[1:] == (1., 1.)
+    assert [(len(s.texts), s.share, s.weight) for s in classifier.streams(*texts)] == [(8, .5, 1.), (30, .5, 1.)]
+    assert [len(s.texts) for s in classifier.streams(texts[0], [])] == [8]
     one, two = classifier.streams(*texts, labelled_share=.25, unlabelled_weight=.1)
     assert (len(one.texts), one.share, one.weight) == (8, .25, 1.)
     assert (len(two.texts), two.share, two.weight) == (30, .75, .1)
@@ -95,9 +97,10 @@ def test_a_share_of_labelled_texts_counts_the_passes_on_them(still):
     assert classifier.history[-1]['loss'] < classifier.history[0]['loss']
 
 
-@pytest.mark.parametrize('share,unlabelled', [(0., ['天']), (1., ['天']), (-1, ['天']), (.5, None)])
-def test_a_share_that_cannot_be_is_refused(share, unlabelled, still):
-    with pytest.raises(UserError, match='labelled_share is between 0 and 1'):
-        ClozeClassifier(TASK, still).fit(LABELLED, unlabelled, labelled_share=share, epochs=1)
-    with pytest.raises(UserError, match='unlabelled_weight'):
-        ClozeClassifier(TASK, still).fit(LABELLED, ['天'], unlabelled_weight=0, epochs=1)
+@pytest.mark.parametrize('settings,message', [
+    ({'labelled_share': 0.}, 'labelled_share is between 0 and 1'), ({'labelled_share': 1.}, 'between 0 and 1'),
+    ({'labelled_share': -1}, 'between 0 and 1'), ({'unlabelled_weight': 0}, 'unlabelled_weight is above 0'),
+    ({'labelled_share': None, 'unlabelled_weight': .5}, 'unlabelled_weight needs')], ids=str)
+def test_a_share_or_weight_that_cannot_be_is_refused(settings, message, still):
+    with pytest.raises(UserError, match=message):
+        ClozeClassifier(TASK, still).fit(LABELLED, ['天'], epochs=1, **settings)

@@ -15,7 +15,7 @@ DIRECT = {'mean': lambda p: p.mean(axis=1), 'sum': lambda p: p.sum(axis=1), 'max
 def merge(aggregation, word_scores, word_labels):
     """Normalised log-probabilities of labels whose words have one token each, a column a word."""
     answers = [[(0, [w]) for w, owner in enumerate(word_labels) if owner == k] for k in range(1 + max(word_labels))]
-    scores = LabelScores([(answers, aggregation)])(tf.constant(word_scores, 'float64')[:, None]).numpy()
+    scores = LabelScores([(answers, aggregation, None)])(tf.constant(word_scores, 'float64')[:, None]).numpy()
     return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
 
@@ -84,13 +84,13 @@ def _direct(log_probs, answers, merge):
 
 
 def test_a_word_is_the_sum_over_its_own_tokens_in_its_own_question():
-    found = LabelScores([(TWO, 'max')])(tf.constant(MANY.reshape(6, 2, 4))).numpy()
+    found = LabelScores([(TWO, 'max', 'product')])(tf.constant(MANY.reshape(6, 2, 4))).numpy()
     np.testing.assert_allclose(found, [_direct(example, TWO, np.max) for example in MANY], rtol=1e-12)
     assert found.dtype == np.float64
 
 
 def test_each_example_is_scored_by_its_own_tasks_words_aggregation_and_offset():
-    three = [(ONE, 'sum'), (TWO, 'max'), (TWO, 'first')]
+    three = [(ONE, 'sum', None), (TWO, 'max', 'product'), (TWO, 'first', 'product')]
     layer = LabelScores(three)
     layer.build(None)
     offset = np.array([[1., 2., 0.], [3., 4., 5.], [0., 0., 6.]])
@@ -101,3 +101,21 @@ def test_each_example_is_scored_by_its_own_tasks_words_aggregation_and_offset():
         expected = _direct(example, three[task][0], merges[task])
         np.testing.assert_allclose(row[:len(expected)], expected + offset[task, :len(expected)], rtol=1e-12)
         assert np.isneginf(row[len(expected):]).all()
+
+
+def test_words_of_several_lengths_are_compared_per_token_unless_the_product_is_asked_for():
+    found = [LabelScores([(TWO, 'max', how)])(tf.constant(MANY.reshape(6, 2, 4))).numpy()
+             for how in (None, 'per_token', 'product')]
+    expected = [[max(np.mean([example[question, n, c] for n, c in enumerate(columns)]) for question, columns in label)
+                 for label in TWO] for example in MANY]
+    np.testing.assert_allclose(found[0], expected, rtol=1e-12)
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.abs(found[2] - found[0]).max() > .1
+
+
+def test_words_of_one_length_are_scored_by_their_product_unless_per_token_is_asked_for():
+    pairs = [[(0, [0, 1])], [(0, [2, 3])]]
+    found = [LabelScores([(pairs, 'mean', how)])(tf.constant(MANY[:, 0])).numpy()
+             for how in (None, 'product', 'per_token')]
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_allclose(found[0], 2 * found[2], rtol=1e-12)

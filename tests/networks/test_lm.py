@@ -139,7 +139,7 @@ def _chain(folder, prefix, word):
     {'好': ['好', '满意'], '坏': ['糟糕透', '差']},
 ], ids=['two tokens', 'one to three'])
 def test_a_word_is_scored_by_the_chain_rule(words, causal):
-    task = Task({'P1': '{text}总之我[MASK]。'}, words)
+    task = Task({'P1': '{text}总之我[MASK]。'}, words, word_score='product')
     texts = ['房间很干净', '吵']
     found = ClozeClassifier(task, causal).predict_proba(texts)
     for text, scores in zip(texts, found):

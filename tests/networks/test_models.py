@@ -137,3 +137,28 @@ def test_dropout_of_the_config_can_be_turned_off(make_checkpoint, tmp_path):
     np.testing.assert_allclose(dropping(inputs, training=False).numpy(), scores, atol=1e-6)
     np.testing.assert_allclose(still(inputs, training=True).numpy(), scores, atol=1e-6)
     assert np.abs(dropping(inputs, training=True).numpy() - scores).max() > 1e-2
+
+
+def test_each_weight_is_set_before_the_next_is_read(tiny, monkeypatch):
+    checkpoint, transformer, read = Checkpoint(tiny), build_mlm(tiny, return_keras_model=False), []
+    weights = dict(transformer.variables())
+    for weight in weights.values():
+        weight.assign(weight + 1.)
+
+    def load_variable(name):
+        for before, value in read[-1:]:
+            assert weights[before].numpy().tobytes() == value.tobytes()
+        read.append((name, checkpoint.source.read(name)))
+        return read[-1][1]
+    monkeypatch.setattr(checkpoint, 'load_variable', load_variable)
+    transformer.load(checkpoint)
+    assert sorted(name for name, _ in read) == sorted(weights)
+    assert all(weights[name].numpy().tobytes() == value.tobytes() for name, value in read)
+
+
+@pytest.mark.parametrize('config', [{'num_hidden_layers': 3}, {'max_position_embeddings': 32}], ids=str)
+def test_no_weight_is_read_where_one_does_not_fit(tiny, make_checkpoint, tmp_path, monkeypatch, config):
+    other, transformer = Checkpoint(make_checkpoint(tmp_path, **config)), build_mlm(tiny, return_keras_model=False)
+    monkeypatch.setattr(other, 'load_variable', None)
+    with pytest.raises(UserError, match='has more' if 'num_hidden_layers' in config else 'should have shape'):
+        transformer.load(other)

@@ -3,12 +3,16 @@ import os
 import numpy as np
 import pytest
 
+from bert4keras.layers import FeedForward
+
+from pet_keras.backend import keras
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
-from pet_keras.networks.tuning import WAYS, AllWeights, Prompt, default_learning_rate
+from pet_keras.networks.tuning import _WAYS, AllWeights, Prompt, default_learning_rate
 
 TASK = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'})
 LABELLED = [Example('房间很干净', label='正面'), Example('又吵又脏', label='负面')] * 2
@@ -60,9 +64,6 @@ def test_a_way_of_ones_own_trains_what_it_names_resumes_and_is_loaded(still, mon
     monkeypatch.setattr(Trainer, '_train_epoch', train_epoch)
     resumed = run(out=out, resume=True)
     assert sorted(os.listdir(out)) == ['added.safetensors', 'model.json', 'task.json']
-    with pytest.raises(UserError, match="train='norms'"):
-        ClozeClassifier.load(out)
-    monkeypatch.setitem(WAYS, 'norms', NormsOnly)
     loaded = ClozeClassifier.load(out)
     assert loaded.train == 'norms' and loaded.tuning.rate == .05
     for classifier in (resumed, loaded):
@@ -70,8 +71,81 @@ def test_a_way_of_ones_own_trains_what_it_names_resumes_and_is_loaded(still, mon
             np.testing.assert_array_equal(a, b)
 
 
+def test_a_saved_way_that_is_not_defined_is_named(still, monkeypatch, tmp_path):
+    ClozeClassifier(TASK, still, train=NormsOnly()).save(str(tmp_path))
+    monkeypatch.delitem(_WAYS, 'norms')
+    with pytest.raises(UserError, match="in the way 'norms': import the module that defines it"):
+        ClozeClassifier.load(str(tmp_path))
+
+
+class Adapted(FeedForward):
+    """A feed-forward layer with an adapter behind it, zero at the start (arXiv 1902.00751, section 2.1)."""
+    def build(self, input_shape):
+        super(Adapted, self).build(input_shape)
+        self.frozen = list(self._flatten_layers(include_self=False))
+        self.down = keras.layers.Dense(4, 'relu', name='down')
+        self.up = keras.layers.Dense(input_shape[-1], kernel_initializer='zeros', name='up')
+
+    def call(self, inputs):
+        x = super(Adapted, self).call(inputs)
+        return x + self.up(self.down(x))
+
+
+class Adapters(AllWeights):
+    name, keeps_checkpoint = 'adapters', True
+
+    def layer(self, layer, arguments):
+        return (Adapted if layer is FeedForward else layer), arguments
+
+    def attach(self, transformer):
+        super(Adapters, self).attach(transformer)
+        for layer in transformer.model.layers:
+            if isinstance(layer, Adapted):
+                for dense in layer.frozen:
+                    dense.trainable = False
+            else:
+                layer.trainable = False
+
+
+def test_an_adapter_within_a_layer_is_nothing_at_the_start_and_leaves_the_checkpoints_names_right(still, tmp_path):
+    plain, adapted = ClozeClassifier(TASK, still), ClozeClassifier(TASK, still, train=Adapters())
+    texts = [e.text for e in LABELLED[:2]]
+    np.testing.assert_array_equal(adapted.predict_proba(texts), plain.predict_proba(texts))
+    assert [w.name.split('/')[-2] for w in adapted.model.trainable_weights] == ['down', 'down', 'up', 'up']
+    assert [(name, w.shape) for name, w in adapted.transformer.variables()] == [
+        (name, w.shape) for name, w in plain.transformer.variables()]
+    adapted.fit(LABELLED, epochs=2, learning_rate=.05)
+    assert np.abs(adapted.predict_proba(texts) - plain.predict_proba(texts)).max() > 1e-3
+    for (name, new), (_, old) in zip(adapted.transformer.variables(), plain.transformer.variables()):
+        np.testing.assert_array_equal(new.numpy(), old.numpy(), err_msg=name)
+
+
+def test_an_object_belongs_to_one_network_and_takes_no_prompt_arguments(still):
+    way = NormsOnly()
+    ClozeClassifier(TASK, still, train=way)
+    with pytest.raises(UserError, match='an object for each'):
+        ClozeClassifier(TASK, still, train=way)
+    for settings in ({'prompt_encoder': 'lstm'}, {'prompt_init': 'words'}):
+        with pytest.raises(UserError, match='asked for by train='):
+            ClozeClassifier(TASK, still, train=NormsOnly(), **settings)
+    with pytest.raises(UserError, match='asked for by train='):
+        ClozeClassifier(TASK, still, train=Prompt([1]))
+
+
+def test_fine_tuning_takes_a_way_of_ones_own_and_always_trains_its_new_layer(still, tmp_path):
+    classifier = FineTuningClassifier(TASK, still, train=NormsOnly())
+    classifier.fit(LABELLED, epochs=1, out=str(tmp_path / 'out'))
+    assert len(classifier.model.trainable_weights) == 6 + 2  # the head of the language model is not in it
+    again = FineTuningClassifier.load(str(tmp_path / 'out'))
+    np.testing.assert_array_equal(again.predict_proba(['房间']), classifier.predict_proba(['房间']))
+    for train in ('prompt', Prompt([1])):
+        with pytest.raises(UserError, match='that is no prompt'):
+            FineTuningClassifier(TASK, still, train=train)
+
+
 def test_the_default_rate_is_the_ways_own(still):
-    for options, labelled, rate in (({}, True, default_learning_rate(16)), ({}, False, default_learning_rate(16) / 4),
+    plain = default_learning_rate(16, 1)
+    for options, labelled, rate in (({}, True, plain), ({}, False, plain / 4),
                                     ({'train': 'prompt'}, True, 1e-2),
                                     ({'train': 'prompt', 'prompt_encoder': 'mlp'}, True, 1e-3)):
         pattern = '[unused1][MASK]{text}' if options else None

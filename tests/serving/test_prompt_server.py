@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 
@@ -158,10 +159,11 @@ def test_prompts_of_one_checkpoint_read_in_two_ways_are_not_mixed_up(served, che
     """One was trained on the masked model, one on the same weights read from left to right."""
     _, _, folders = served('bert')
     causal = _prompt(Checkpoint(checkpoints['bert'], application='lm'), 'lengths', tmp_path / 'prompt', 3)
-    try:
-        server = PromptServer({'masked': folders['lengths'], 'causal': str(tmp_path / 'prompt')})
-    except UserError:
-        return
+    with pytest.raises(UserError, match='trained on a causal .* is read as a masked one'):
+        PromptServer({'masked': folders['lengths'], 'causal': str(tmp_path / 'prompt')})
+    with pytest.raises(UserError, match='trained on a masked .* is read as a causal'):
+        PromptServer({'causal': str(tmp_path / 'prompt'), 'masked': folders['lengths']})
+    server = PromptServer({'causal': str(tmp_path / 'prompt')})
     np.testing.assert_allclose(server.predict_log_proba([('causal', TEXTS[0])])[0],
                                causal.predict_log_proba(TEXTS[:1])[0], atol=1e-5)
 
@@ -171,6 +173,20 @@ def test_a_folder_that_is_no_prompt_and_no_folder_at_all_are_refused(tmp_path):
         PromptServer({})
     with pytest.raises(UserError, match='nothing here'):
         PromptServer({'a': str(tmp_path / 'nothing here')})
+
+
+@pytest.mark.parametrize('key', ['pattern', 'prompt_tokens'])
+def test_a_prompt_whose_header_lacks_something_is_named(key, served, tmp_path):
+    folder = str(tmp_path / 'copy')
+    shutil.copytree(served('bert')[2]['one token'], folder)
+    path = os.path.join(folder, 'model.json')
+    with open(path, encoding='utf-8') as reader:
+        fields = json.load(reader)
+    del fields[key]
+    with open(path, 'w', encoding='utf-8') as writer:
+        json.dump(fields, writer)
+    with pytest.raises(UserError, match='copy.* is damaged.* it lacks %s' % key):
+        PromptServer({'a': folder})
 
 
 # --- what is asked --------------------------------------------------------------------------------------
