@@ -12,10 +12,10 @@ from pet_keras import ClozeClassifier, Task, prompt_pattern, read_examples, ship
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument('--data', help="folder of FewCLUE's tnews")
-parser.add_argument('--checkpoint', default='bert-mini-zh')
+parser.add_argument('--checkpoint', default='bert-mini-zh', help='default bert-mini-zh, the quick one')
 parser.add_argument('--own-words', action='store_true', help='say the labels by [unused21], [unused22], …')
 parser.add_argument('--out', default='news_prompt', help='folder for the prompt (default news_prompt)')
-parser.add_argument('--epochs', type=int, default=24)
+parser.add_argument('--epochs', type=int, help='passes (default: 24)')
 parser.add_argument('--seed', type=int, default=0)
 args = parser.parse_args()
 
@@ -31,7 +31,7 @@ train, dev, test = [read_examples(os.path.join(args.data, name) if args.data els
 
 classifier = ClozeClassifier(task, args.checkpoint, prompt_pattern(8), train='prompt', prompt_init='words',
                              seed=args.seed)
-classifier.fit(train, dev=dev, epochs=args.epochs, batch_size=8, seed=args.seed, verbose=1)
+classifier.fit(train, dev=dev, epochs=args.epochs, seed=args.seed, verbose=1)
 classifier.save(args.out)
 print('the prompt is in %s: %d bytes of rows' % (
     args.out, os.path.getsize(os.path.join(args.out, 'added.safetensors'))))

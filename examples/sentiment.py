@@ -14,10 +14,10 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument('--data', help='folder with sentiment.train.data, sentiment.valid.data, sentiment.test.data')
 parser.add_argument('--regime', default='few-shot', choices=['zero-shot', 'mlm', 'few-shot', 'semi-supervised'])
 parser.add_argument('--pattern', default='P1')
-parser.add_argument('--checkpoint', default='bert-mini-zh')
+parser.add_argument('--checkpoint', default='bert-mini-zh', help='default bert-mini-zh, the quick one')
 parser.add_argument('--labelled', type=int, default=168, help='labelled texts used (168: 1 %% of the published set)')
 parser.add_argument('--unlabelled', type=int, default=3000, help='unlabelled texts used')
-parser.add_argument('--epochs', type=int, default=10)
+parser.add_argument('--epochs', type=int, help='passes (default: 10; 1 over unlabelled texts alone)')
 parser.add_argument('--seed', type=int, default=0)
 args = parser.parse_args()
 

@@ -11,11 +11,11 @@ from pet_keras import ClozeClassifier, Task, prompt_pattern, read_examples, ship
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument('--data', help='folder with sentiment.train.data, sentiment.valid.data, sentiment.test.data')
-parser.add_argument('--checkpoint', default='bert-mini-zh')
+parser.add_argument('--checkpoint', default='bert-mini-zh', help='default bert-mini-zh, the quick one')
 parser.add_argument('--prompt-tokens', type=int, default=8)
 parser.add_argument('--prompt-encoder', choices=['lstm', 'mlp'])
 parser.add_argument('--mask-rate', type=float, default=0.15, help='of the auxiliary MLM loss; 0 leaves it out')
-parser.add_argument('--epochs', type=int, default=24)
+parser.add_argument('--epochs', type=int, help='passes (default: 24)')
 parser.add_argument('--seed', type=int, default=0)
 args = parser.parse_args()
 
@@ -32,5 +32,5 @@ else:
 classifier = ClozeClassifier(task, args.checkpoint, prompt_pattern(args.prompt_tokens, 'before'), train='prompt',
                              prompt_encoder=args.prompt_encoder, seed=args.seed)
 print('trainable: %s' % [(w.name, tuple(w.shape)) for w in classifier.model.trainable_weights])
-classifier.fit(train, dev=dev, epochs=args.epochs, batch_size=8, mask_rate=args.mask_rate, seed=args.seed, verbose=1)
+classifier.fit(train, dev=dev, epochs=args.epochs, mask_rate=args.mask_rate, seed=args.seed, verbose=1)
 print('accuracy on %d test texts: %.2f' % (len(test), classifier.evaluate(test)['accuracy']))

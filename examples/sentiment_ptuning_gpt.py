@@ -13,7 +13,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument('--data', help='folder with sentiment.train.data, sentiment.valid.data, sentiment.test.data')
 parser.add_argument('--checkpoint', default='gpt-mini-zh')
 parser.add_argument('--where', default='after', choices=['before', 'after', 'both'])
-parser.add_argument('--epochs', type=int, default=24)
+parser.add_argument('--epochs', type=int, help='passes (default: 24)')
 parser.add_argument('--seed', type=int, default=0)
 args = parser.parse_args()
 
@@ -33,6 +33,6 @@ print('zero-shot, %s: accuracy %.2f' % (zero_shot.pattern.string, zero_shot.eval
 # {text}[unused1]…[unused8][MASK]
 pattern = prompt_pattern(8, args.where, causal=True)
 classifier = ClozeClassifier(task, args.checkpoint, pattern, train='prompt', seed=args.seed)
-classifier.fit(train, dev=dev, epochs=args.epochs, batch_size=8, mask_rate=0, seed=args.seed, verbose=1)
+classifier.fit(train, dev=dev, epochs=args.epochs, mask_rate=0, seed=args.seed, verbose=1)
 print('P-tuning, %s' % pattern)
 print('accuracy on %d test texts: %.2f' % (len(test), classifier.evaluate(test)['accuracy']))
