@@ -22,6 +22,7 @@ _MODULES = {
     'cloze.task': ['Task'],
     'checkpoints.checkpoint': ['Checkpoint'],
     'networks.models': ['build_lm', 'build_mlm'],
+    'networks.tuning': ['AllWeights'],
     'networks.prompt_encoder': ['PromptEncoder'],
     'networks.ptuning_embedding': ['PtuningEmbedding'],
     'classifiers.cloze_classifier': ['ClozeClassifier'],

@@ -83,7 +83,6 @@ with no_chatter():
     from bert4keras.layers import Embedding, Input, Layer  # noqa: F401
     from bert4keras.models import BERT, GPT, GPT2, GPT2_ML, NEZHA, LM_Mask  # noqa: F401
     from bert4keras.models import build_transformer_model  # noqa: F401
-    from bert4keras.snippets import truncate_sequences  # noqa: F401
     from bert4keras.tokenizers import Tokenizer  # noqa: F401
     from tensorflow.python.eager.context import context as tf_context
     from tensorflow.python.framework import config as determinism
