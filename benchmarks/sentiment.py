@@ -10,9 +10,10 @@ Protocol (after kexue.fm 7764 and 8295): seed s learns from lines 168 s to 168 (
 2,000 lines after them are its unlabelled texts; the epoch is chosen on 200 lines of sentiment.valid.data that stand
 neither in train nor in test. Figures are on a fixed 700 lines of sentiment.test.data that do not stand in train; with
 --whole-test also on the whole test set. "Corrected" is the accuracy after `calibrate` on 1,000 of the unlabelled
-texts, equal shares. All settings not named here are the library's defaults.
+texts, equal shares. The learning rates are the library's; all other settings stand below, as its defaults were when this was written.
 """
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -22,21 +23,24 @@ import time
 N, UNLABELLED, TEST = 168, 2000, 700
 PATTERNS = ('P1', 'P2', 'P3', 'P4', 'P5')
 # name: (which texts, arguments of the classifier or None for plain fine-tuning, arguments of fit, patterns)
+FIT = {'epochs': 10, 'batch_size': 8, 'mask_rate': .15, 'auxiliary': 'text', 'auxiliary_weight': 1., 'schedule': 'linear'}
+PROMPT, BOTH = dict(FIT, epochs=24, schedule='constant'), dict(FIT, batch_size=16, labelled_share=.5)
 METHODS = {
     'zero-shot': ('', {}, {}, PATTERNS),
-    'continued MLM': ('u', {}, {}, PATTERNS),
-    'few-shot': ('l', {}, {}, PATTERNS),
-    'semi-supervised': ('lu', {}, {}, ('P1', 'P3', 'P4', 'P2', 'P5')),
-    'fine-tuning': ('l', None, {}, ('-',)),
-    'P-tuning': ('l', {'train': 'prompt'}, {}, ('8 tokens',)),
-    'P-tuning, no auxiliary loss': ('l', {'train': 'prompt'}, {'mask_rate': 0}, ('8 tokens',)),
-    'P-tuning, auxiliary loss on all tokens': ('l', {'train': 'prompt'}, {'auxiliary': 'all'},
-                                               ('8 tokens',)),
-    'few-shot, no auxiliary loss': ('l', {}, {'mask_rate': 0}, ('P1',)),
-    'few-shot, one mean': ('l', {}, {'auxiliary_weight': None}, ('P1',)),
-    "semi-supervised, the post's stream": ('lu', {}, {'epochs': 3, 'labelled_share': None, 'auxiliary_weight': None},
+    'continued MLM': ('u', {}, dict(FIT, epochs=1, batch_size=16), PATTERNS),
+    'few-shot': ('l', {}, FIT, PATTERNS),
+    'semi-supervised': ('lu', {}, BOTH, ('P1', 'P3', 'P4', 'P2', 'P5')),
+    'fine-tuning': ('l', None, FIT, ('-',)),
+    'P-tuning': ('l', {'train': 'prompt'}, PROMPT, ('8 tokens',)),
+    'P-tuning, no auxiliary loss': ('l', {'train': 'prompt'}, dict(PROMPT, mask_rate=0), ('8 tokens',)),
+    'P-tuning, auxiliary loss on all tokens': ('l', {'train': 'prompt'}, dict(PROMPT, auxiliary='all'), ('8 tokens',)),
+    'few-shot, no auxiliary loss': ('l', {}, dict(FIT, mask_rate=0), ('P1',)),
+    'few-shot, one mean': ('l', {}, dict(FIT, auxiliary_weight=None), ('P1',)),
+    "semi-supervised, the post's stream": ('lu', {}, dict(BOTH, epochs=3, labelled_share=None, auxiliary_weight=None),
                                            ('P1',)),
 }
+# What tells one run from another
+KEY = ('method', 'checkpoint', 'fingerprint', 'dropout', 'pattern', 'seed', 'settings', 'lines', 'digest')
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument('--data', help='folder of sentiment.{train,valid,test}.data')
 parser.add_argument('--records', default='sentiment.jsonl', help='file of results, read and appended to')
@@ -57,10 +61,12 @@ def table():
         spread = ' ± ' + form % statistics.stdev(values) if len(values) > 1 else ''
         return form % statistics.mean(values) + spread
     print('| checkpoint | method | pattern | runs | accuracy | corrected | AUC |\n|---|---|---|---|---|---|---|')
-    groups = {}
+    groups = {}  # of runs that differ in nothing but the seed
     for r in records:
-        groups.setdefault((r['checkpoint'], list(METHODS).index(r['method']), r['pattern']), []).append(r)
-    for (checkpoint, method, pattern), rows in sorted(groups.items()):
+        rest = {k: v for k, v in r.items() if k in KEY and k != 'seed'}
+        groups.setdefault((r['checkpoint'], list(METHODS).index(r['method']), r['pattern'],
+                           json.dumps(rest, sort_keys=True)), []).append(r)
+    for (checkpoint, method, pattern, _), rows in sorted(groups.items()):
         print('| %s | %s | %s | %d | %s | %s | %s |' % (
             checkpoint, list(METHODS)[method], pattern, len(rows), summary([r['accuracy'] for r in rows], '%.1f'),
             summary([r['corrected'] for r in rows], '%.1f'), summary([r['auc'] for r in rows], '%.3f')))
@@ -80,6 +86,7 @@ train, valid, test = [read_examples(os.path.join(args.data, 'sentiment.%s.data' 
 dev, unshared = without(valid, train + test)[:200], without(test, train)
 random.Random(0).shuffle(unshared)
 unshared = unshared[:TEST]
+digest = hashlib.sha256(repr([train, dev, unshared, task.scoring(), [p.string for p in task.patterns.values()]]).encode())
 
 
 def record(settings, classifier, calibration, seconds):
@@ -102,12 +109,16 @@ for seed in args.seeds:
     unlabelled = [e.text for e in train[N * (seed + 1):]][:UNLABELLED]
     for name in args.methods:
         texts, make, fit, patterns = METHODS[name]
-        if seed != args.seeds[0] and not texts:
-            continue  # nothing in it is random
+        if seed and not texts:
+            continue  # nothing in it is random; its texts to calibrate on are those of seed 0
         classifier = None
+        if checkpoint.is_causal and len(patterns) > 1:
+            patterns = [key for key, pattern in task.patterns.items() if pattern.mask_is_last]
         for pattern in [p for p in patterns if not args.patterns or p in args.patterns or len(patterns) == 1]:
             settings = {'method': name, 'checkpoint': args.checkpoint, 'fingerprint': checkpoint.fingerprint,
-                        'pattern': pattern, 'seed': seed, 'settings': [make, fit], 'lines': [N, UNLABELLED, len(dev)]}
+                        'dropout': checkpoint.config['hidden_dropout_prob'], 'pattern': pattern, 'seed': seed,
+                        'settings': [make, fit], 'lines': [N, UNLABELLED, len(dev), len(unshared)],
+                        'digest': digest.hexdigest()[:12]}
             if any(all(r.get(k) == v for k, v in settings.items()) for r in records):
                 continue
             start, string = time.time(), pattern

@@ -1,4 +1,7 @@
-"""A folder whose files change all at once, wherever a save is interrupted."""
+"""A folder whose files change all at once, wherever a save is interrupted.
+
+That is for kills. A process that reads the folder while another one saves into it may see files of both saves.
+"""
 import contextlib
 import os
 import shutil

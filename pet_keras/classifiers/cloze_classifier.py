@@ -93,6 +93,8 @@ class ClozeClassifier(TextClassifier):
             raise UserError('This classifier was built for %s; for pattern %r build another.' % (
                 'the prompt tokens ' + ' '.join(self.prompt_tokens) if self.prompt_tokens else
                 'patterns without [unused] tokens', pattern.string))
+        if hasattr(self, 'cloze') and pattern.string != self.pattern.string:
+            self.offset = [0.] * len(self.labels)  # it was another question's
         words = verbalizer.token_ids(self.tokenizer)
         self.cloze = Cloze(pattern, words, self.tokenizer, self.maxlen, self.checkpoint.is_causal)
         if words != self.words:  # the scorer reads the logits of other words

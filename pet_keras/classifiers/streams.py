@@ -21,7 +21,7 @@ def epoch_of(streams, epoch, batch_size, lesson, rng):
         lesson: function of (token ids, target, generator) that makes a Lesson.
         rng: function of numbers that makes a generator; equal numbers give the same one.
     """
-    sizes, steps = _sizes(streams, batch_size), steps_of(streams, batch_size)
+    sizes, steps = sizes_of(streams, batch_size), steps_of(streams, batch_size)
     lessons, batches = [], [[] for _ in range(steps)]
     for s, (stream, size) in enumerate(zip(streams, sizes)):
         own = (s,) if s else ()
@@ -37,13 +37,15 @@ def epoch_of(streams, epoch, batch_size, lesson, rng):
 
 def steps_of(streams, batch_size):
     """How many batches an epoch has."""
-    return -(-len(streams[0].texts) // _sizes(streams, batch_size)[0])
+    return -(-len(streams[0].texts) // sizes_of(streams, batch_size)[0])
 
 
-def _sizes(streams, batch_size):
+def sizes_of(streams, batch_size):
     """How many texts of each stream a batch holds."""
     total = sum(stream.share for stream in streams)
-    return [max(1, round(batch_size * stream.share / total)) for stream in streams]
+    first = max(1, round(batch_size * streams[0].share / total))
+    rest = total - streams[0].share
+    return [first] + [max(1, round((batch_size - first) * stream.share / rest)) for stream in streams[1:]]
 
 
 def _go_round(n, epoch, count, rng):

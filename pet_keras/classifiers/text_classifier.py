@@ -22,7 +22,7 @@ from pet_keras.networks.models import model_inputs
 
 def _check_hard(examples):
     if any(isinstance(example.label, dict) for example in examples):
-        raise UserError('A text to evaluate on needs one label, not a soft one.')
+        raise UserError('A text to evaluate or calibrate on needs one label, not a soft one.')
 
 
 _Scorer = namedtuple('_Scorer', 'score layer aggregation')
@@ -72,6 +72,11 @@ class TextClassifier(object):
         self._offset = offset
         if self._scorer:
             self._scorer.layer.offset.assign(self._offset[None])
+
+    def dropout_rates(self):
+        """[after layers, of attention]: the rates in training."""
+        config = self.checkpoint.config
+        return list(self.dropout.values()) or [config['hidden_dropout_prob'], config['attention_probs_dropout_prob']]
 
     def tokenize(self, example):
         """Token ids of each of the example's texts: a list of one or two lists."""
@@ -140,11 +145,13 @@ class TextClassifier(object):
             prior: dict label → share; None takes the shares of the examples' labels where all have one, else
                 equal shares.
 
-        Returns: self. See `calibration.match_prior`.
+        Training and, in a cloze, another pattern set the offset to 0 again. Returns: self. See
+        `calibration.match_prior`.
         """
         examples = self.examples(examples)
         if not examples:
             raise UserError('Nothing to calibrate on: the list of examples is empty.')
+        _check_hard(examples)
         known = [self.task.label_of(e.label) for e in examples if e.label is not None]
         prior = prior_of(prior, self.labels, known if len(known) == len(examples) else [])
         self.offset = self.offset + match_prior(self.label_scores(examples, batch_size), prior)
@@ -174,8 +181,10 @@ class TextClassifier(object):
         labelled, unlabelled = self.examples(labelled or [], labelled=True), self.examples(unlabelled or [])
         dev = self.examples(dev or [], labelled=True)
         _check_hard(dev)
+        trainer = Trainer(self, **settings)
+        streams = self.streams(labelled, unlabelled, labelled_share, unlabelled_weight)
         self.offset = np.zeros(len(self.labels))  # one of before has no meaning for what is learned now
-        Trainer(self, **settings).run(self.streams(labelled, unlabelled, labelled_share, unlabelled_weight), dev)
+        trainer.run(streams, dev)
         self.tuning.finish()
         self._scorer = None  # it was traced with what served training alone
         return self
@@ -228,7 +237,10 @@ class TextClassifier(object):
         shares = list(label.values())
         if not all(isinstance(p, numbers.Real) and p >= 0 for p in shares) or not abs(sum(shares) - 1) <= 1e-3:
             raise UserError('A soft label is a dict of label: probability, and they sum to 1; not %r.' % label)
-        return {self.task.label_of(name): float(share) for name, share in label.items()}
+        found = dict.fromkeys(self.labels, 0.)
+        for name, share in label.items():
+            found[self.task.label_of(name)] += float(share)
+        return found
 
     # --- saving ---------------------------------------------------------------------------------------
 

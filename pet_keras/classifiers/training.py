@@ -9,7 +9,7 @@ import numpy as np
 from pet_keras.backend import keras, seeded
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
-from pet_keras.classifiers.streams import epoch_of, steps_of
+from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
 from pet_keras.errors import UserError
 
 
@@ -20,10 +20,10 @@ class Trainer(object):
         classifier: the classifier to train, in place.
         epochs: passes over the data, or over the first of several streams; None: 10, but 24 where only a prompt
             trains and 1 without labelled texts.
-        batch_size: texts a step, of all streams together; None: 8 of each stream, or 16 where the first has more
+        batch_size: texts a step, of all streams together, at least one of each; None: 8 of each stream, or 16 where the first has more
             than 1,000 texts.
         learning_rate: of Adam; None takes the default of the way of tuning: 2e-5 for a base model and more for a
-            smaller one (`tuning.default_learning_rate`); where only a prompt trains 0.01, or 0.001 through an encoder.
+            smaller one, a quarter of it without labelled texts (`tuning.default_learning_rate`); where only a prompt trains 0.01, or 0.001 through an encoder.
         prompt_learning_rate: of the prompt's weights, where all others train as well; None: as theirs.
         mask_rate: share of the text's tokens that are masked for the auxiliary MLM loss (a causal model's
             auxiliary loss is on every token of the text); 0 leaves the auxiliary loss out.
@@ -75,6 +75,9 @@ class Trainer(object):
         Raises: UserError where the loss is no number any more.
         """
         self.step = self._compile(streams)
+        if self.verbose and len(streams) > 1:
+            read = self.epochs * steps_of(streams, self.batch_size) * sizes_of(streams, self.batch_size)[1]
+            print('%d unlabelled texts are read in all, of %d given.' % (read, len(streams[1].texts)))
         self.folder = self.out and TrainingState(self.out, self._settings(streams, dev), self._variables(),
                                                 self.step.optimizer)
         self._begin(dev)
@@ -214,6 +217,7 @@ class Trainer(object):
                 'learning_rate', 'prompt_learning_rate', 'batch_size', 'mask_rate', 'whole_words', 'auxiliary',
                 'auxiliary_weight', 'seed')},
             schedule=self.schedule if self.schedule == 'constant' else 'linear over %d epochs' % self.epochs,
-            kind=self.classifier.kind, checkpoint=self.classifier.checkpoint.fingerprint, labelled=labelled,
-            unlabelled=len(texts) - labelled, dev=len(dev), streams=[[s.share, s.weight] for s in streams], **self.classifier.settings(),
+            kind=self.classifier.kind, checkpoint=self.classifier.checkpoint.fingerprint,
+            dropout=self.classifier.dropout_rates(), labelled=labelled, unlabelled=len(texts) - labelled, dev=len(dev),
+            streams=[[stream.share, stream.weight] for stream in streams], **self.classifier.settings(),
             **{'digest of texts and label words': digest})

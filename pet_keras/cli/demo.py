@@ -11,7 +11,7 @@ _OWN = ['这家酒店的早餐太好吃了，房间也安静', '买回来第三�
 
 def add_parser(commands):
     parser = add_command(commands, 'demo', run,
-                         'The four regimes on the reviews that come with pet_keras, in about two minutes.')
+                         'The four regimes on the reviews that come with pet_keras, in two to three minutes.')
     parser.add_argument('--pattern', default='P1', help='pattern of the trained regimes (default P1)')
     parser.add_argument('--seed', type=int, default=0, help='of the trained regimes (default 0)')
 

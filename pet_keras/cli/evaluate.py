@@ -39,6 +39,6 @@ def run(args):
     for label, f in report['labels'].items():
         print('%9.2f %9.2f %7.2f %9d  %s' % (f['precision'], f['recall'], f['f1'], f['support'], label))
     if report['auc'] is not None:
-        print('AUC %.3f (the area under the ROC curve%s: 0.5 is chance, wherever the thresholds lie)' % (
+        print('AUC %.3f (the area under the ROC curve%s: how well the scores rank; 0.5 is chance)' % (
             report['auc'], ', mean over the labels' if len(classifier.labels) > 2 else ''))
     print('accuracy %.2f' % report['accuracy'])

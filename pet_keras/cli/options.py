@@ -37,8 +37,8 @@ def add_classifier_options(parser):
     parser.add_argument('--format', choices=FORMATS, help='of the files, where the ending does not say it')
     parser.add_argument('--batch-size', type=int, default=64, help='texts a step (default 64)')
     parser.add_argument('--calibrate', choices=['prior'], help="correct a model's taste for some label words, so that "
-                        'over the texts of --unlabelled, or else those at hand, all labels have equal shares')
-    parser.add_argument('--unlabelled', metavar='FILE', help='texts of the same kind to calibrate on')
+                        'over the texts of --calibrate-on, or else those at hand, all labels have equal shares')
+    parser.add_argument('--calibrate-on', metavar='FILE', help='texts of the same kind, labels not needed')
 
 
 def add_model_options(parser):
@@ -64,13 +64,13 @@ def open_classifier(args):
 
 
 def calibrate(classifier, args, examples):
-    """Carries out --calibrate, on the texts of --unlabelled or on `examples`, without their labels."""
-    if not args.calibrate and args.unlabelled:
-        raise UserError('--unlabelled gives texts to calibrate on: say --calibrate prior as well.')
+    """Carries out --calibrate, on the texts of --calibrate-on or on `examples`, without their labels."""
+    if not args.calibrate and args.calibrate_on:
+        raise UserError('--calibrate-on gives texts to calibrate on: say --calibrate prior as well.')
     if args.calibrate:
-        if args.unlabelled:
-            examples = read_examples(args.unlabelled, classifier.task, False,
-                                     format_by_ending(args.unlabelled, args.format))
+        if args.calibrate_on:
+            examples = read_examples(args.calibrate_on, classifier.task, False,
+                                     format_by_ending(args.calibrate_on, args.format))
         classifier.calibrate([example._replace(label=None) for example in examples], batch_size=args.batch_size)
 
 

@@ -32,12 +32,13 @@ def add_parser(commands):
     add('--whole-words', action='store_true', help='mask whole words (jieba), not single characters')
     add('--auxiliary', choices=['text', 'all'], default='text', help='where the auxiliary loss falls: on the text '
         "(default), or on the pattern's tokens too, as in the author's scripts")
-    add('--auxiliary-weight', type=_weight, default=1., metavar='W', help='of the auxiliary loss beside the label '
+    add('--auxiliary-weight', type=number_or_none, default=1., metavar='W', help='of the auxiliary loss beside the label '
         "words' (default 1); none: one mean over both, as in the author's scripts")
-    add('--labelled-share', type=_weight, default=.5, metavar='SHARE', help='labelled texts in a batch, where there '
+    add('--labelled-share', type=number_or_none, default=.5, metavar='SHARE', help='labelled texts in a batch, where there '
         'are unlabelled ones too (default 0.5); none: both mixed as they come')
-    add('--calibrate', choices=['prior'], help="at the end, correct the labels' shares to be equal over the "
-        'unlabelled texts, or as they are in the dev texts; saved with the model')
+    add('--calibrate', choices=['prior'], help="at the end, correct the labels' shares: equal ones over the texts of "
+        '--calibrate-on or of --unlabelled, or, without these, as they are in the dev texts; saved with the model')
+    add('--calibrate-on', metavar='FILE', help='texts of the same kind for it, labels not needed')
     add('--patience', type=int, help='stop after so many epochs without a better dev result')
     add('--train', choices=['all', 'prompt'], default='all', help="which weights train: all, or the rows of the "
         "pattern's [unused] tokens alone (P-tuning)")
@@ -52,15 +53,18 @@ def add_parser(commands):
     add_model_options(parser)
 
 
-def _weight(text):
+def number_or_none(text):
     return None if text == 'none' else float(text)
 
 
 def run(args):
     if not args.labelled and not args.unlabelled:
         raise UserError('Nothing to learn from: give --labelled, --unlabelled, or both.')
-    if args.calibrate and not (args.unlabelled or args.dev):
-        raise UserError('--calibrate needs texts that the labels are not learned from: --unlabelled or --dev.')
+    if args.calibrate and not (args.calibrate_on or args.unlabelled or args.dev):
+        raise UserError('--calibrate needs texts that the labels are not learned from: --calibrate-on, --unlabelled or '
+                        '--dev.')
+    if args.calibrate_on and not args.calibrate:
+        raise UserError('--calibrate-on gives texts to calibrate on: say --calibrate prior as well.')
     checkpoint = open_checkpoint(args)
     args.pattern = _pattern(args, checkpoint)
     classifier = new_classifier(args, checkpoint, train=args.train, prompt_encoder=args.prompt_encoder,
@@ -71,6 +75,7 @@ def run(args):
     def read(path, labelled=True):
         return path and read_examples(path, classifier.task, labelled, format_by_ending(path, args.format))
     labelled, unlabelled, dev = read(args.labelled), read(args.unlabelled, False), read(args.dev)
+    others = read(args.calibrate_on, False) or unlabelled or dev
     settings = {name: getattr(args, name) for name in (
         'epochs', 'batch_size', 'learning_rate', 'schedule', 'prompt_learning_rate', 'mask_rate', 'whole_words',
         'auxiliary', 'auxiliary_weight', 'labelled_share', 'patience', 'seed', 'out', 'resume')}
@@ -78,7 +83,7 @@ def run(args):
     if dev and labelled:
         _compare(classifier.history)
     if args.calibrate:
-        classifier.calibrate(unlabelled or dev).save(args.out)
+        classifier.calibrate(others).save(args.out)
     print('The model is in %s. Try:  pet-keras predict --model %s FILE' % (args.out, args.out))
 
 

@@ -160,7 +160,9 @@ class Task(object):
 
     def verbalizer_of(self, pattern):
         """The Verbalizer that a Pattern asks for: the task's, unless the pattern has words of its own."""
-        return self._own.get(pattern.string, self.verbalizer)
+        own = self._own.get(pattern.string, self.verbalizer)
+        own.aggregation, own.word_score = self.verbalizer.aggregation, self.verbalizer.word_score
+        return own
 
     def show(self):
         """Every pattern filled with the example for every label word, as lines of text."""

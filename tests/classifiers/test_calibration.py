@@ -67,3 +67,20 @@ def test_training_starts_without_an_offset_of_before(still):
 def test_nothing_to_calibrate_on_is_refused(still):
     with pytest.raises(UserError, match='Nothing to calibrate on'):
         ClozeClassifier(TASK, still).calibrate([])
+
+
+def test_another_pattern_and_a_refused_training(still):
+    task = Task({'P1': '[MASK]满意。{text}', 'P2': '[MASK]好。{text}'}, {'正面': '很', '负面': '不'})
+    classifier = ClozeClassifier(task, still).calibrate(TEXTS)
+    offset = classifier.offset
+    with pytest.raises(UserError):
+        classifier.fit([Example('好', label='正面')], epochs=0)
+    classifier.pattern = 'P1'
+    np.testing.assert_array_equal(classifier.offset, offset)
+    classifier.pattern = 'P2'  # the offset was that of P1's question
+    np.testing.assert_array_equal(classifier.offset, [0., 0.])
+
+
+def test_soft_labels_are_nothing_to_calibrate_on(still):
+    with pytest.raises(UserError, match='not a soft one'):
+        ClozeClassifier(TASK, still).calibrate([Example('好', label={'正面': .5, '负面': .5})])

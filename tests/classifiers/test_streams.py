@@ -51,6 +51,13 @@ def test_each_stream_has_its_share_of_every_batch_and_its_weight():
         assert sorted(n for batch in batches for n, _ in batch if n < 100) == list(range(12))
 
 
+def test_the_streams_together_fill_the_batch():
+    for batch_size, sizes in ((3, (2, 1)), (5, (2, 3)), (8, (4, 4)), (1, (1, 1))):
+        for batches in _epochs([_stream(range(8), share=.5), _stream(range(100, 150), share=.5)], 1, batch_size):
+            assert tuple(sum(n < 100 for n, _ in batch) for batch in batches)[0] in sizes[:1]
+            assert all(sum(n >= 100 for n, _ in batch) == sizes[1] for batch in batches)
+
+
 def test_a_share_too_small_for_the_batch_is_still_one_text():
     for batches in _epochs([_stream(range(3), share=.01), _stream(range(100, 200), share=.99)], 1, batch_size=8):
         assert [sum(n < 100 for n, _ in batch) for batch in batches] == [1, 1, 1]

@@ -451,3 +451,34 @@ def test_unlabelled_texts_without_masks_are_refused_since_they_would_teach_nothi
     for labelled in (None, LABELLED[:2]):
         with pytest.raises(UserError, match='teach nothing'):
             classifier.fit(labelled, UNLABELLED, mask_rate=0, epochs=1)
+
+
+def test_what_a_run_does_unless_it_is_told_otherwise(classifier, monkeypatch):
+    """The defaults that the guides name and that measured figures rest on."""
+    seen = []
+    monkeypatch.setattr(Trainer, 'run', lambda self, streams, dev: seen.append((self, streams, self._compile(streams))))
+    classifier.fit(LABELLED, UNLABELLED)
+    classifier.fit(LABELLED)
+    classifier.fit(None, UNLABELLED)
+    (both, streams, step), (_, labelled, _), (alone, unlabelled, _) = seen
+    assert [(len(s.texts), s.share, s.weight) for s in streams] == [(24, .5, 1.), (9, .5, 1.)]
+    assert [len(labelled), len(unlabelled)] == [1, 1]
+    assert (both.mask_rate, both.auxiliary, both.auxiliary_weight, both.schedule) == (.15, 'text', 1., 'linear')
+    rate = step.optimizer._learning_rate
+    assert float(rate(0)) == pytest.approx(default_learning_rate(16, 1)) and float(rate(30)) == 0.  # 10 x 24 / 8 steps
+    assert float(rate(29)) > 0.
+    assert alone.learning_rate == pytest.approx(both.learning_rate / 4)
+
+
+def test_a_resume_with_another_dropout_rate_is_refused(still, monkeypatch, tmp_path):
+    monkeypatch.setattr(Trainer, '_train_epoch', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        ClozeClassifier(TASK, still).fit(LABELLED, out=str(tmp_path / 'out'))
+    with pytest.raises(UserError, match='dropout was'):
+        ClozeClassifier(TASK, still, dropout_rate=.5).fit(LABELLED, out=str(tmp_path / 'out'), resume=True)
+
+
+def test_two_spellings_of_one_label_add_up(still):
+    task = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'}, aliases={'正面': '1'})
+    found, = ClozeClassifier(task, still).examples([Example('好', label={'1': .5, '正面': .2, '负面': .3})], labelled=True)
+    assert found.label == pytest.approx({'正面': .7, '负面': .3})

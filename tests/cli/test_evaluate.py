@@ -96,8 +96,8 @@ def test_calibrate_gives_the_labels_equal_shares_over_other_texts_or_those_at_ha
     rows = [line.split('\t') for line in run(*given, reviews)[1].splitlines()[1:]]
     assert np.mean([float(row[-2]) for row in rows]) == pytest.approx(.5, abs=1e-5)
     expected = ClozeClassifier('sentiment', tiny).calibrate(['今天天气很好', '我们去吃饭吧', '又吵又脏'])
-    found = [float(line.split('\t')[-2]) for line in run(*given, '--unlabelled', more, reviews)[1].splitlines()[1:]]
+    found = [float(line.split('\t')[-2]) for line in run(*given, '--calibrate-on', more, reviews)[1].splitlines()[1:]]
     assert found == pytest.approx(expected.predict_proba(TEXTS)[:, 0], abs=1e-5)
-    report = json.loads(run('evaluate', *given[1:], '--unlabelled', more, '--json', reviews)[1])
+    report = json.loads(run('evaluate', *given[1:], '--calibrate-on', more, '--json', reviews)[1])
     assert report['accuracy'] == expected.evaluate(list(map(_example, TEXTS, LABELS)))['accuracy']
-    assert 'say --calibrate prior' in fails(*given[:-2], '--unlabelled', more, reviews)
+    assert 'say --calibrate prior' in fails(*given[:-2], '--calibrate-on', more, reviews)

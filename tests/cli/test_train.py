@@ -117,8 +117,8 @@ def test_train_says_whether_it_was_of_use(after, says, run, tiny, reviews, monke
 def test_a_calibrated_model_is_saved_so(run, fails, tiny, reviews, tmp_path):
     given = ('train', '--task', 'sentiment', '--checkpoint', tiny, '--labelled', reviews, '--epochs', 1, '--calibrate',
              'prior', '--out', tmp_path / 'out')
-    assert '--unlabelled or --dev' in fails(*given)
+    assert '--calibrate-on, --unlabelled or --dev' in fails(*given)
     more = write(tmp_path / 'more.txt', ''.join(text + '\n' for text in TEXTS))
-    assert run(*given, '--unlabelled', more)[0] == 0
+    assert run(*given, '--calibrate-on', more)[0] == 0
     found = ClozeClassifier.load(str(tmp_path / 'out')).predict_proba(TEXTS)
     assert found.mean(axis=0) == pytest.approx([.5, .5], abs=1e-4)

@@ -126,6 +126,16 @@ def test_what_is_no_dict_of_folders_or_no_text_is_refused(served):
         server.predict([('one token',)])
 
 
+def test_a_pattern_with_words_of_its_own_is_served_with_them(checkpoints, tmp_path):
+    pattern = '[unused1]{text}[MASK]'
+    task = Task({'P1': '{text}总之[MASK]', 'P2': pattern}, {'正面': '很', '负面': '不'}, words={'P2': {'正面': '好', '负面': '差'}})
+    classifier = ClozeClassifier(task, checkpoints['bert'], pattern, train='prompt')
+    classifier.save(str(tmp_path / 'prompt'))
+    found = PromptServer({'a': str(tmp_path / 'prompt')}).predict_log_proba([('a', text) for text in TEXTS])
+    np.testing.assert_allclose(found, classifier.predict_log_proba(TEXTS), atol=1e-5)
+    assert classifier.words[0][1] == classifier.tokenizer.tokens_to_ids(['好'])
+
+
 # --- which checkpoint -----------------------------------------------------------------------------------
 
 def test_prompts_are_served_on_a_moved_copy_of_their_checkpoint(served, checkpoints, tmp_path):
