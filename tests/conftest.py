@@ -118,6 +118,24 @@ def causal(tmp_path_factory, make_checkpoint):
 
 
 @pytest.fixture
+def interrupt():
+    """Calls a function that trains, and interrupts the training where its epoch number `epoch` (from 0) begins."""
+    def call(epoch, train):
+        from pet_keras.classifiers.training import Trainer
+        train_epoch = Trainer._train_epoch
+
+        def stopping(self, number, streams):
+            if number == epoch:
+                raise KeyboardInterrupt
+            return train_epoch(self, number, streams)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Trainer, '_train_epoch', stopping)
+            with pytest.raises(KeyboardInterrupt):
+                train()
+    return call
+
+
+@pytest.fixture
 def run(capsys):
     """Runs the command line in this process: (exit status, standard output, standard error)."""
     def call(*args):

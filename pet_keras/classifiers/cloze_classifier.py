@@ -42,7 +42,7 @@ class ClozeClassifier(TextClassifier):
     >>> ClozeClassifier('sentiment').predict(['房间很干净，服务也热情', '又吵又脏，再也不来了'])
     ['正面', '负面']
     """
-    kind = 'cloze'
+    kind, cloze = 'cloze', None
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, pattern=None, maxlen=128, train='all',
                  prompt_encoder=None, prompt_init='unused', dropout_rate=None, seed=0):
@@ -93,10 +93,11 @@ class ClozeClassifier(TextClassifier):
             raise UserError('This classifier was built for %s; for pattern %r build another.' % (
                 'the prompt tokens ' + ' '.join(self.prompt_tokens) if self.prompt_tokens else
                 'patterns without [unused] tokens', pattern.string))
-        if hasattr(self, 'cloze') and pattern.string != self.pattern.string:
-            self.offset = [0.] * len(self.labels)  # it was another question's
         words = verbalizer.token_ids(self.tokenizer)
-        self.cloze = Cloze(pattern, words, self.tokenizer, self.maxlen, self.checkpoint.is_causal)
+        cloze = Cloze(pattern, words, self.tokenizer, self.maxlen, self.checkpoint.is_causal)
+        if self.cloze and pattern.string != self.pattern.string:
+            self.offset = [0.] * len(self.labels)  # it was another question's
+        self.cloze = cloze
         if words != self.words:  # the scorer reads the logits of other words
             self.words, self._scorer = words, None
 

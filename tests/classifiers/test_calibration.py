@@ -75,6 +75,8 @@ def test_another_pattern_and_a_refused_training(still):
     offset = classifier.offset
     with pytest.raises(UserError):
         classifier.fit([Example('好', label='正面')], epochs=0)
+    with pytest.raises(UserError):
+        classifier.pattern = '𠮷[MASK]。{text}'  # not in the vocabulary: the pattern stays, and so does its offset
     classifier.pattern = 'P1'
     np.testing.assert_array_equal(classifier.offset, offset)
     classifier.pattern = 'P2'  # the offset was that of P1's question

@@ -4,7 +4,6 @@ import pytest
 from pet_keras.backend import tf
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
-from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
@@ -112,18 +111,10 @@ def test_a_saved_one_predicts_the_same_and_its_folder_is_a_checkpoint_too(kind, 
     np.testing.assert_array_equal(weight.numpy(), trained[name])
 
 
-def test_an_interrupted_run_resumes_to_the_same_bits(tiny, monkeypatch, tmp_path):
+def test_an_interrupted_run_resumes_to_the_same_bits(tiny, interrupt, tmp_path):
     settings = dict(epochs=3, dev=LABELLED[::4])
-    whole, train_epoch = _fit(tiny, **settings), Trainer._train_epoch
-
-    def interrupted(self, epoch, streams):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        return train_epoch(self, epoch, streams)
-    monkeypatch.setattr(Trainer, '_train_epoch', interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        _fit(tiny, out=str(tmp_path / 'out'), **settings)
-    monkeypatch.setattr(Trainer, '_train_epoch', train_epoch)
+    whole = _fit(tiny, **settings)
+    interrupt(2, lambda: _fit(tiny, out=str(tmp_path / 'out'), **settings))
     resumed = _fit(tiny, out=str(tmp_path / 'out'), resume=True, **settings)
     assert resumed.history == whole.history
     assert _equal(resumed.model.get_weights(), whole.model.get_weights())

@@ -335,23 +335,14 @@ def test_the_best_epochs_rows_are_kept_and_written(still, monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize('train', ['prompt', 'all'])
-def test_an_interrupted_run_resumes_to_the_same_bits(train, still, monkeypatch, tmp_path):
+def test_an_interrupted_run_resumes_to_the_same_bits(train, still, interrupt, tmp_path):
     own_rate = {} if train == 'prompt' else {'prompt_learning_rate': 0.2}
 
     def run(**settings):
         return _fit(ClozeClassifier(TASK, still, MASKED, train=train, prompt_encoder='mlp'), dev=LABELLED[:2],
                     epochs=2, **dict(settings, **own_rate))
-    whole = run()
-    train_epoch, out = Trainer._train_epoch, str(tmp_path / 'out')
-
-    def stop_in_the_second(self, epoch, texts):
-        if epoch == 1:
-            raise KeyboardInterrupt
-        return train_epoch(self, epoch, texts)
-    monkeypatch.setattr(Trainer, '_train_epoch', stop_in_the_second)
-    with pytest.raises(KeyboardInterrupt):
-        run(out=out)
-    monkeypatch.setattr(Trainer, '_train_epoch', train_epoch)
+    whole, out = run(), str(tmp_path / 'out')
+    interrupt(1, lambda: run(out=out))
     resumed = run(out=out, resume=True)
     assert resumed.history == whole.history and [h['epoch'] for h in resumed.history] == [0, 1, 2]
     np.testing.assert_array_equal(_rows(resumed), _rows(whole))

@@ -26,20 +26,10 @@ def test_the_out_folder_holds_the_kept_model_and_nothing_of_the_resume_state(fit
                                        'bert_model.ckpt.index', 'model.json', 'task.json', 'vocab.txt']
 
 
-def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one_to_the_bit(still, monkeypatch, tmp_path):
+def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one_to_the_bit(still, interrupt, tmp_path):
     out, settings = str(tmp_path / 'out'), dict(epochs=4, seed=3, mask_rate=0.3)
     whole = fit_new(still, LABELLED, UNLABELLED, **settings)
-    train_epoch = Trainer._train_epoch
-
-    def interrupted(self, epoch, streams):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        return train_epoch(self, epoch, streams)
-
-    monkeypatch.setattr(Trainer, '_train_epoch', interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        fit_new(still, LABELLED, UNLABELLED, out=out, **settings)
-    monkeypatch.setattr(Trainer, '_train_epoch', train_epoch)
+    interrupt(2, lambda: fit_new(still, LABELLED, UNLABELLED, out=out, **settings))
     assert len(ClozeClassifier.load(out).predict(['房间很干净'])) == 1  # what came before is usable
     resumed = fit_new(still, LABELLED, UNLABELLED, out=out, resume=True, **settings)
     assert resumed.history == whole.history

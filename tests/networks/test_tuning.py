@@ -8,7 +8,6 @@ from bert4keras.layers import FeedForward
 from pet_keras.backend import keras
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
-from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
@@ -44,7 +43,7 @@ class NormsOnly(AllWeights):
         return {'train': self.name, 'rate': self.rate}
 
 
-def test_a_way_of_ones_own_trains_what_it_names_resumes_and_is_loaded(still, monkeypatch, tmp_path):
+def test_a_way_of_ones_own_trains_what_it_names_resumes_and_is_loaded(still, interrupt, tmp_path):
     def run(**settings):
         return ClozeClassifier(TASK, still, train=NormsOnly(.05)).fit(LABELLED, epochs=3, batch_size=2, **settings)
     before, whole = ClozeClassifier(TASK, still).model, run()
@@ -52,16 +51,8 @@ def test_a_way_of_ones_own_trains_what_it_names_resumes_and_is_loaded(still, mon
     assert len(trained) == 8  # scale and shift after embeddings, attention, feed-forward and in the head
     for old, new in zip(before.weights, whole.model.weights):
         assert np.array_equal(old.numpy(), new.numpy()) == (new.name not in trained), new.name
-    train_epoch, out = Trainer._train_epoch, str(tmp_path / 'out')
-
-    def interrupted(self, epoch, streams):
-        if epoch == 1:
-            raise KeyboardInterrupt
-        return train_epoch(self, epoch, streams)
-    monkeypatch.setattr(Trainer, '_train_epoch', interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(out=out)
-    monkeypatch.setattr(Trainer, '_train_epoch', train_epoch)
+    out = str(tmp_path / 'out')
+    interrupt(1, lambda: run(out=out))
     resumed = run(out=out, resume=True)
     assert sorted(os.listdir(out)) == ['added.safetensors', 'model.json', 'task.json']
     loaded = ClozeClassifier.load(out)
