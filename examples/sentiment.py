@@ -17,7 +17,7 @@ parser.add_argument('--pattern', default='P1')
 parser.add_argument('--checkpoint', default='bert-mini-zh', help='default bert-mini-zh, the quick one')
 parser.add_argument('--labelled', type=int, default=168, help='labelled texts used (168: 1 %% of the published set)')
 parser.add_argument('--unlabelled', type=int, default=3000, help='unlabelled texts used')
-parser.add_argument('--epochs', type=int, help='passes (default: 10; 1 over unlabelled texts alone)')
+parser.add_argument('--epochs', type=int, help='passes (default: 6; 1 over unlabelled texts alone)')
 parser.add_argument('--seed', type=int, default=0)
 args = parser.parse_args()
 

@@ -18,7 +18,7 @@ class Trainer(object):
 
     Arguments:
         classifier: the classifier to train, in place.
-        epochs: passes over the data, or over the first of several streams; None: 10, but 24 where only a prompt
+        epochs: passes over the data, or over the first of several streams; None: 6, but 24 where only a prompt
             trains and 1 without labelled texts.
         batch_size: texts a step, of all streams together, at least one of each; None: 8 of each stream, or 16 where the first has more
             than 1,000 texts.

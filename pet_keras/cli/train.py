@@ -15,11 +15,11 @@ def add_parser(commands):
     add('--format', choices=FORMATS, help='of the files whose ending does not say it (.txt is one)')
     add('--out', metavar='DIR', required=True, help='folder for the model; must not hold one yet')
     add('--resume', action='store_true', help='go on with the interrupted run in --out')
-    add('--epochs', type=int, help='passes over the labelled texts (default 10, with --train prompt 24), or over the '
+    add('--epochs', type=int, help='passes over the labelled texts (default 6, with --train prompt 24), or over the '
         'unlabelled ones where there are no others (default 1)')
     add('--batch-size', type=int, help='texts a step (default 8, or 16 for more than 1,000 texts; twice that for '
         'labelled and unlabelled texts together)')
-    add('--learning-rate', type=float, help="Adam's; default 2e-5 for a base model, more for a smaller one: 5e-5 for "
+    add('--learning-rate', type=float, help="Adam's; default 2e-5 for a base model, more for a smaller one: 8e-5 for "
         'bert-small-zh, 1.8e-4 for bert-mini-zh; with --train prompt 0.01, through an encoder 0.001')
     add('--schedule', choices=['linear', 'constant'], help='of the learning rate: falling to 0 over the run (default), '
         'or constant (default with --train prompt)')

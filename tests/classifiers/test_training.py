@@ -152,15 +152,15 @@ def test_a_loss_that_is_no_number_stops_the_training(small):
 
 
 def test_the_default_learning_rate_is_that_of_a_base_model_and_grows_for_small_ones():
-    assert default_learning_rate(768, 12) == pytest.approx(2e-5)
-    assert default_learning_rate(384, 12) == pytest.approx(5e-5, rel=.01)
-    assert default_learning_rate(256, 4) == pytest.approx(1.8e-4)
-    assert default_learning_rate(256, 4, labelled=False) == pytest.approx(4.5e-5)
+    assert default_learning_rate(768) == pytest.approx(2e-5)
+    assert default_learning_rate(384) == pytest.approx(8e-5)
+    assert default_learning_rate(256) == pytest.approx(1.8e-4)
+    assert default_learning_rate(256, labelled=False) == pytest.approx(4.5e-5)
 
 
 def test_the_defaults_depend_on_what_trains_and_on_how_many_texts_there_are(classifier):
-    for labelled, unlabelled, epochs, batch_size in ((LABELLED, [], 10, 8), (LABELLED * 50, [], 10, 16),
-                                                     ([], UNLABELLED, 1, 8), (LABELLED, UNLABELLED, 10, 16)):
+    for labelled, unlabelled, epochs, batch_size in ((LABELLED, [], 6, 8), (LABELLED * 50, [], 6, 16),
+                                                     ([], UNLABELLED, 1, 8), (LABELLED, UNLABELLED, 6, 16)):
         trainer = Trainer(classifier)
         trainer._compile(classifier.streams(classifier.examples(labelled, True), classifier.examples(unlabelled)))
         assert (trainer.epochs, trainer.batch_size) == (epochs, batch_size)
@@ -465,8 +465,8 @@ def test_what_a_run_does_unless_it_is_told_otherwise(classifier, monkeypatch):
     assert [len(labelled), len(unlabelled)] == [1, 1]
     assert (both.mask_rate, both.auxiliary, both.auxiliary_weight, both.schedule) == (.15, 'text', 1., 'linear')
     rate = step.optimizer._learning_rate
-    assert float(rate(0)) == pytest.approx(default_learning_rate(16, 1)) and float(rate(30)) == 0.  # 10 x 24 / 8 steps
-    assert float(rate(29)) > 0.
+    assert float(rate(0)) == pytest.approx(default_learning_rate(16)) and float(rate(18)) == 0.  # 6 x 24 / 8 steps
+    assert float(rate(17)) > 0.
     assert alone.learning_rate == pytest.approx(both.learning_rate / 4)
 
 

@@ -135,7 +135,7 @@ def test_fine_tuning_takes_a_way_of_ones_own_and_always_trains_its_new_layer(sti
 
 
 def test_the_default_rate_is_the_ways_own(still):
-    plain = default_learning_rate(16, 1)
+    plain = default_learning_rate(16)
     for options, labelled, rate in (({}, True, plain), ({}, False, plain / 4),
                                     ({'train': 'prompt'}, True, 1e-2),
                                     ({'train': 'prompt', 'prompt_encoder': 'mlp'}, True, 1e-3)):
