@@ -31,6 +31,10 @@ setup(
         'safetensors',
         'setuptools; python_version >= "3.12"',  # distutils, for bert4keras
     ],
-    extras_require={'test': ['pytest']},
+    extras_require={
+        'hub': ['huggingface_hub>=0.36'],  # hf:owner/name
+        'experiments': ['pyyaml', 'matplotlib'],  # experiment files in YAML; plots
+        'test': ['pytest'],
+    },
     entry_points={'console_scripts': ['pet-keras = pet_keras.cli.main:main']},
 )

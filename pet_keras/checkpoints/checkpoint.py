@@ -5,18 +5,21 @@ import os
 from pet_keras.checkpoints.atomic import present_files, written_at_once
 from pet_keras.checkpoints.config import normalise
 from pet_keras.checkpoints.fingerprint import fingerprint
-from pet_keras.checkpoints.google import GoogleSource, write_google
-from pet_keras.checkpoints.names import MLM_HEAD, is_of_cloze, is_of_optimizer
+from pet_keras.checkpoints.google import write_google
+from pet_keras.checkpoints.hub import fetch, is_hub_name
+from pet_keras.checkpoints.names import family, is_of_cloze, is_of_optimizer, is_shared, mlm_head, word_table
 from pet_keras.checkpoints.shipped import GET_ONE, shipped_checkpoints
+from pet_keras.checkpoints.source import is_weights_file, open_source
 from pet_keras.checkpoints.vocabulary import read_vocab
 from pet_keras.errors import UserError
 
 
 class Checkpoint(object):
-    """A pretrained model in Google's format: `bert_config.json`, `vocab.txt`, `bert_model.ckpt.*`.
+    """A pretrained model in any format that `open_source` knows: docs/checkpoints.md.
 
     Arguments:
-        name: a folder, or the name of a shipped model (`bert-mini-zh`).
+        name: a folder, a file of weights in one, a repository of the Hugging Face Hub (`hf:owner/name[@revision]`),
+            or the name of a shipped model (`bert-mini-zh`).
         application: 'mlm' or 'lm' (a causal model: a token sees only what stands before it);
             None reads it from the config, where it is 'mlm' unless `"application": "lm"` says otherwise.
 
@@ -26,10 +29,8 @@ class Checkpoint(object):
     'bert'
     """
     def __init__(self, name, application=None):
-        self.name = str(name)
-        self.folder = self.name if os.path.isdir(self.name) else shipped_checkpoints().get(self.name)
-        if self.folder is None:
-            raise UserError('No checkpoint %r: it is neither a folder nor a shipped model. %s' % (self.name, GET_ONE))
+        self.name, self._file = str(name), None
+        self.folder = self._find(self.name)
         there = set(os.listdir(present_files(self.folder)))
         if 'prompt.json' in there or ('model.json' in there and 'bert_config.json' not in there):
             raise UserError('%s is a prompt, not a checkpoint: open it with --model, or pet_keras.load.' % self.folder)
@@ -39,9 +40,22 @@ class Checkpoint(object):
             self.config['application'] = application
         self.vocab = read_vocab(self.vocab_path, self.config['vocab_size'], self.config_path)
 
+    def _find(self, name):
+        """The folder that a name stands for; the weights' file is kept where the name is its."""
+        if is_hub_name(name):
+            return fetch(name)
+        if is_weights_file(name):
+            self.name, self._file = os.path.abspath(name), os.path.basename(name)
+            return os.path.dirname(self.name)
+        folder = name if os.path.isdir(name) else shipped_checkpoints().get(name)
+        if folder is None:
+            raise UserError('No checkpoint %r: it is neither a folder nor a shipped model. %s' % (name, GET_ONE))
+        return folder
+
     def reread(self):
         """Looks at the folder anew: its files have changed."""
-        self.source, self._fingerprint = GoogleSource(present_files(self.folder)), None
+        self.source = open_source(os.path.join(present_files(self.folder), self._file or ''))
+        self._fingerprint = None
 
     @property
     def config_path(self):
@@ -76,15 +90,12 @@ class Checkpoint(object):
 
     @property
     def family(self):
-        """'bert', 'nezha', 'gpt', 'gpt2' or 'gpt2_ml', read from the variables' names."""
-        if any(name.startswith('newslm/') for name in self.shapes):
-            return 'gpt2_ml'
-        if any(name.startswith('gpt/') for name in self.shapes):
-            return 'gpt2' if 'gpt/output/LayerNorm/gamma' in self.shapes else 'gpt'
-        if 'bert/embeddings/word_embeddings' not in self.shapes:
+        """'bert', 'albert', 'electra', 'nezha', 'roformer', 'gpt', 'gpt2' or 'gpt2_ml': see `names.family`."""
+        found = family(self.shapes, self.config)
+        if found is None:
             raise UserError('%s has no variable bert/embeddings/word_embeddings: it is not a BERT, NEZHA or GPT '
                             'checkpoint that pet_keras knows.' % self.weights_path)
-        return 'bert' if 'bert/embeddings/position_embeddings' in self.shapes else 'nezha'
+        return found
 
     @property
     def is_causal(self):
@@ -93,18 +104,18 @@ class Checkpoint(object):
 
     @property
     def has_mlm_head(self):
-        """Whether every variable of BERT's MLM head is there."""
-        return all(name in self.shapes for name in MLM_HEAD)
+        """Whether every variable of the family's MLM head is there."""
+        return all(name in self.shapes for name in mlm_head(self.family))
 
     @property
     def mlm_head_is_trained(self):
         """False where the head's bias is all zero: the mark of a release with an initialised, untrained head."""
-        return self.has_mlm_head and bool(self.load_variable('cls/predictions/output_bias').any())
+        return self.has_mlm_head and bool(self.load_variable(mlm_head(self.family)[-1]).any())
 
     @property
     def max_position(self):
         """The longest sequence in tokens, or None for a model with relative positions."""
-        return None if self.family == 'nezha' else self.config['max_position_embeddings']
+        return None if self.family in ('nezha', 'roformer') else self.config['max_position_embeddings']
 
     @property
     def fingerprint(self):
@@ -127,16 +138,20 @@ class Checkpoint(object):
             raise UserError('%s has no [MASK].' % self.vocab_path)
         if not self.is_causal and self.vocab['[PAD]'] != 0:
             raise UserError('%s: the first token must be [PAD].' % self.vocab_path)
-        if self.family in ('bert', 'nezha'):
-            rows = self.shapes['bert/embeddings/word_embeddings'][0]
-            if rows != len(self.vocab):
-                raise UserError('%s has embeddings of %d tokens, but %s holds %d.' % (
-                    self.weights_path, rows, self.vocab_path, len(self.vocab)))
-            missing = [name for name in MLM_HEAD if name not in self.shapes]
+        table = word_table(self.family)
+        rows = (self.shapes.get(table) or (len(self.vocab),))[0]
+        if rows != len(self.vocab):
+            raise UserError('%s has embeddings of %d tokens, but %s holds %d.' % (
+                self.weights_path, rows, self.vocab_path, len(self.vocab)))
+        if not self.family.startswith('gpt'):
+            missing = [name for name in mlm_head(self.family) if name not in self.shapes]
             if missing:
                 raise UserError(
-                    '%s has no MLM head (%s is missing), so it cannot fill a blank. Many releases leave it out: '
-                    'pretrained/README.md lists some that keep it.' % (self.folder, missing[0]))
+                    '%s has no MLM head (%s is missing), so it cannot fill a blank. Many releases leave it out%s: '
+                    'pretrained/README.md lists some that keep it.' % (
+                        self.folder, missing[0],
+                        ", and of ELECTRA's two networks only the generator has one" * (self.family == 'electra')))
+        self.source.check(table)
         return self
 
     def tokenizer(self):
@@ -155,21 +170,29 @@ class Checkpoint(object):
     def describe(self):
         """What `pet-keras checkpoint inspect` prints, as a dict. Every weight is read for it.
 
+        `parameters` are those stored, `parameters_applied` those that a pass computes with: an ALBERT stores one
+        layer and applies it many times.
+
         Raises: UserError where one cannot be read: the file is cut or damaged.
         """
         fingerprint = self.fingerprint
         for name in self.shapes:
             if not is_of_cloze(name):  # these the fingerprint has not read
                 self.load_variable(name)
-        sizes = [math.prod(shape) for name, shape in self.shapes.items() if not is_of_optimizer(name)]
+        for name in self.source.left_out:
+            self.source.tensors.read(name)
+        sizes = {name: math.prod(shape) for name, shape in self.shapes.items() if not is_of_optimizer(name)}
+        again = (self.config['num_hidden_layers'] - 1) * sum(n for name, n in sizes.items() if is_shared(name))
         if self.has_mlm_head:
             head = 'present' if self.mlm_head_is_trained else 'untrained (its bias is all zero)'
         else:
             head = 'tied to the embeddings' if self.family.startswith('gpt') else 'missing'
         return {
-            'folder': self.folder, 'family': self.family, 'application': 'lm' if self.is_causal else 'mlm',
+            'folder': self.folder, 'format': self.source.format, 'family': self.family,
+            'application': 'lm' if self.is_causal else 'mlm',
             'layers': self.config['num_hidden_layers'], 'hidden_size': self.config['hidden_size'],
-            'heads': self.config['num_attention_heads'], 'parameters': sum(sizes),
+            'heads': self.config['num_attention_heads'], 'parameters': sum(sizes.values()),
+            'parameters_applied': sum(sizes.values()) + again,
             'vocab_size': len(self.vocab), 'max_position': self.max_position, 'hidden_act': self.hidden_act,
             'mlm_head': head, 'fingerprint': fingerprint,
         }
@@ -189,4 +212,5 @@ class Checkpoint(object):
         with written_at_once(folder) as new:
             write_google(new, self.source.config, self.vocab_path, transformer.variables(), dtype)
         if self.is_in(folder):
+            self._file = None  # Google's files count before those of other formats
             self.reread()

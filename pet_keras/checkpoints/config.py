@@ -1,16 +1,41 @@
 """A model's config: read, and normalised to Google's keys with nothing left out."""
+import glob
 import json
+import os
+import re
 
+from pet_keras.checkpoints.shipped import GET_ONE
 from pet_keras.errors import UserError
+
+CONFIGS = '*config*.json'
+# Files of other settings, and the config of ELECTRA's other network
+_NOT_CONFIGS = re.compile(r'((tokenizer|generation|preprocessor|adapter)_config|discriminator[^/\\]*)\.json$')
 
 # GELU has two forms that differ by up to 5e-4; what the config names decides, as in the original releases.
 _ACTIVATIONS = {'gelu': 'gelu_erf', 'gelu_new': 'gelu_tanh', 'gelu_tanh': 'gelu_tanh',
-                'gelu_pytorch_tanh': 'gelu_tanh'}
+                'gelu_pytorch_tanh': 'gelu_tanh', 'gelu_fast': 'gelu_tanh', 'gelu_python': 'gelu_erf'}
 _SIZES = ('vocab_size', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'intermediate_size')
 # What bert4keras takes where a config says nothing
 _DEFAULTS = {'hidden_act': 'gelu', 'max_position_embeddings': 512, 'type_vocab_size': 2, 'hidden_dropout_prob': 0,
              'attention_probs_dropout_prob': 0, 'application': 'mlm', 'do_lower_case': True}
 _NOT_THE_NETWORK_S = ('config_path', 'checkpoint_path', 'model', 'application', 'return_keras_model')
+
+
+def find_file(folder, what, patterns):
+    """The path of the one file in a folder that matches the first pattern that any matches.
+
+    Raises: UserError where there is none, or several could be meant; `what` it should be stands in the message.
+    """
+    for pattern in patterns:
+        found = sorted(glob.glob(os.path.join(glob.escape(folder), pattern)))
+        if pattern == CONFIGS:
+            found = [path for path in found if not _NOT_CONFIGS.search(path)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UserError('%s holds several files that could be the %s: %s. Leave one.' % (
+                folder, what, ', '.join(os.path.basename(f) for f in found)))
+    raise UserError('%s holds no %s (%s). %s' % (folder, what, patterns[0], GET_ONE))
 
 
 def read_config(path):

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from pet_keras.checkpoints.names import is_of_cloze
+from pet_keras.checkpoints.names import family, is_of_cloze, layer_norm_eps
 
 # What changes a model's answers and cannot be seen in its variables' shapes
 _KEYS = ('application', 'hidden_act', 'num_hidden_layers', 'num_attention_heads', 'type_vocab_size', 'do_lower_case',
@@ -26,7 +26,12 @@ def fingerprint(source, config, vocab):
 
     def add(part):
         digest.update(json.dumps(part, sort_keys=True).encode() + b'\n')
-    add({key: config[key] for key in _KEYS if key in config})
+    settings, kind = {key: config[key] for key in _KEYS if key in config}, family(source.shapes, config)
+    if kind == 'roformer':  # the others are told by their variables
+        settings['family'] = kind
+    if kind and layer_norm_eps(kind, config) != layer_norm_eps(kind, {}):
+        settings['layer_norm_eps'] = layer_norm_eps(kind, config)
+    add(settings)
     add(sorted(vocab.items(), key=lambda pair: pair[1]))
     for name in sorted(filter(is_of_cloze, source.shapes)):
         value = source.read(name)

@@ -3,42 +3,41 @@ import glob
 import hashlib
 import json
 import os
-import shutil
 
 import numpy as np
 
-from pet_keras.checkpoints.config import read_config
-from pet_keras.checkpoints.shipped import GET_ONE
+from pet_keras.checkpoints.config import CONFIGS, find_file, read_config
+from pet_keras.checkpoints.vocabulary import find_vocab, write_vocab
 from pet_keras.errors import UserError
 
 
 class GoogleSource(object):
     """What a Checkpoint reads, from a folder in Google's format.
 
-    A source of another format has the same attributes: `config_path`, `vocab_path`, `weights_path` (a name for
-    messages), `config` (a dict under Google's keys), `shapes`, `read` and `legacy_fingerprint`.
+    A source of another format has the same attributes: `format`, `config_path`, `vocab_path`, `weights_path` (a name
+    for messages), `config` (a dict under Google's keys), `shapes`, `read`, `check`, `left_out` and
+    `legacy_fingerprint`.
+
+    Arguments: `weights_path`, where the folder holds several: the name without `.index`.
 
     Raises: UserError where a file is missing, or several could be meant.
     """
-    def __init__(self, folder):
+    format, left_out = 'Google TensorFlow', []
+
+    def __init__(self, folder, weights_path=None):
         self.folder = folder
-        self.config_path = self._find('config', ['bert_config.json', '*config*.json'])
-        self.vocab_path = self._find('vocabulary', ['vocab.txt', '*vocab*.txt'])
-        self.weights_path = self._find('weights', ['bert_model.ckpt.index', '*ckpt*.index'])[:-len('.index')]
+        self.config_path = find_file(folder, 'config', ['bert_config.json', '*generator_config*.json', 'config.json',
+                                                        CONFIGS])
+        self.vocab_path = find_vocab(folder)
+        self.weights_path = weights_path or find_file(
+            folder, 'weights', ['bert_model.ckpt.index', '*ckpt*.index'])[:-len('.index')]
         if not glob.glob(glob.escape(self.weights_path) + '.data-*'):
             raise UserError('%s.index has no .data file beside it: the download is incomplete.' % self.weights_path)
         self.config = read_config(self.config_path)
         self._shapes = None
 
-    def _find(self, what, patterns):
-        for pattern in patterns:
-            found = sorted(glob.glob(os.path.join(glob.escape(self.folder), pattern)))
-            if len(found) == 1:
-                return found[0]
-            if found:
-                raise UserError('%s holds several files that could be the %s: %s. Leave one.' % (
-                    self.folder, what, ', '.join(os.path.basename(f) for f in found)))
-        raise UserError('%s holds no %s (%s). %s' % (self.folder, what, patterns[0], GET_ONE))
+    def check(self, table):
+        """Does nothing: Google's format has one table, for the input and the output."""
 
     @property
     def shapes(self):
@@ -85,7 +84,7 @@ def write_google(folder, config, vocab_path, variables, dtype='float32'):
 
     Arguments:
         config: a dict under Google's keys, as a GoogleSource has it.
-        vocab_path: the vocabulary file, which is copied.
+        vocab_path: the vocabulary file.
         variables: pairs (name, variable or array).
         dtype: what they are written as: 'float32', or 'float16', which takes half the bytes.
 
@@ -104,7 +103,7 @@ def write_google(folder, config, vocab_path, variables, dtype='float32'):
     prefix = os.path.join(folder, 'bert_model.ckpt')
     with open(os.path.join(folder, 'bert_config.json'), 'w', encoding='utf-8') as writer:
         json.dump(config, writer, ensure_ascii=False, indent=1)
-    shutil.copyfile(vocab_path, os.path.join(folder, 'vocab.txt'))
+    write_vocab(vocab_path, os.path.join(folder, 'vocab.txt'))
     try:
         with no_chatter():  # of oneDNN, whose complaint about float16 does not matter here
             tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[''] * len(names), tensors=tensors)

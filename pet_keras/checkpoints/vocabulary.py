@@ -1,17 +1,52 @@
-"""A vocabulary file: one token a line, the line's number is the token's id."""
+"""A vocabulary file: one token a line, the line's number is the token's id; or a `tokenizer.json` of BERT's kind."""
+import fnmatch
+import os
+import shutil
+
+from pet_keras.checkpoints.config import find_file, read_config
 from pet_keras.errors import UserError
+
+# What stands in place of vocab.txt where the tokenizer is of another kind
+_OTHER_TOKENIZERS = [('*.model', 'SentencePiece'), ('merges.txt', 'byte-level BPE'), ('vocab.json', 'byte-level BPE')]
+_ONLY = "only BERT's, whose vocab.txt has a token a line."
 
 
 def read_tokens(path):
     """The tokens of a vocabulary file in order, as a list of str.
 
-    Raises: UserError where the file is not UTF-8.
+    Raises: UserError where the file is not UTF-8, or the tokenizer of a `tokenizer.json` is not BERT's.
     """
+    if path.endswith('.json'):
+        return _tokens_of_json(path)
     try:
         with open(path, encoding='utf-8') as reader:
             return [line.rstrip('\r\n') for line in reader]
     except UnicodeDecodeError:
         raise UserError('%s is not UTF-8.' % path) from None
+
+
+def _tokens_of_json(path):
+    """The tokens of a `tokenizer.json`, which is all that newer releases of transformers write."""
+    model = read_config(path).get('model')
+    kind = model.get('type') if isinstance(model, dict) else None
+    if kind != 'WordPiece':
+        raise UserError('%s is of kind %s: such tokenizers are not read here, %s' % (path, kind, _ONLY))
+    try:
+        tokens = sorted(model['vocab'], key=model['vocab'].get)
+        if [model['vocab'][token] for token in tokens] != list(range(len(tokens))):
+            raise ValueError
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UserError('%s has no vocabulary that numbers its tokens from 0 on.' % path) from None
+    return tokens
+
+
+def write_vocab(path, target):
+    """Writes the vocabulary file `path` as a `vocab.txt`: as it is, where it is one."""
+    if not path.endswith('.json'):
+        shutil.copyfile(path, target)
+        return
+    with open(target, 'w', encoding='utf-8', newline='\n') as writer:
+        writer.writelines(token + '\n' for token in read_tokens(path))
 
 
 def read_vocab(path, size, config_path):
@@ -30,3 +65,20 @@ def read_vocab(path, size, config_path):
         if token not in vocab:
             raise UserError('%s has no %s.' % (path, token))
     return vocab
+
+
+def find_vocab(folder):
+    """The path of the vocabulary file in a folder.
+
+    Raises: UserError where there is none, or several could be meant; where the tokenizer is one that is not read
+    here, it says so.
+    """
+    there = os.listdir(folder)
+    if not fnmatch.filter(there, '*vocab*.txt'):
+        for pattern, kind in _OTHER_TOKENIZERS:
+            for other in fnmatch.filter(there, pattern):
+                raise UserError('%s holds no vocab.txt but %s: %s tokenizers, as of XLM-R, RoBERTa, T5 or CPM, are not '
+                                'read here, %s' % (folder, other, kind, _ONLY))
+        if 'tokenizer.json' in there:
+            return os.path.join(folder, 'tokenizer.json')
+    return find_file(folder, 'vocabulary', ['vocab.txt', '*vocab*.txt'])

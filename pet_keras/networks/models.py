@@ -2,15 +2,25 @@
 import re
 import warnings
 
-from pet_keras.backend import BERT, GPT, GPT2, GPT2_ML, NEZHA, Embedding, Input, K, LM_Mask
-from pet_keras.backend import build_transformer_model
+from pet_keras.backend import ALBERT, BERT, GPT, GPT2, GPT2_ML, NEZHA, Embedding, Input, K, LayerNormalization, LM_Mask
+from pet_keras.backend import RoFormer, build_transformer_model
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.config import network_arguments
+from pet_keras.checkpoints.names import is_of_cloze, layer_norm_eps, of_electra
 from pet_keras.errors import UserError
 from pet_keras.networks.layers import GatherPositions
 from pet_keras.networks.tuning import AllWeights, Prompt
 
-_FAMILIES = {'bert': BERT, 'nezha': NEZHA, 'gpt': GPT, 'gpt2': GPT2, 'gpt2_ml': GPT2_ML}
+
+class ElectraGenerator(BERT):
+    """ELECTRA's generator: a BERT under other names, whose embeddings are the discriminator's: arXiv 2003.10555."""
+    def variable_mapping(self):
+        mapping = super(ElectraGenerator, self).variable_mapping()
+        return {layer: [of_electra(name) for name in names] for layer, names in mapping.items()}
+
+
+_FAMILIES = {'bert': BERT, 'albert': ALBERT, 'electra': ElectraGenerator, 'nezha': NEZHA, 'roformer': RoFormer,
+             'gpt': GPT, 'gpt2': GPT2, 'gpt2_ml': GPT2_ML}
 
 
 class AtPositions(object):
@@ -20,6 +30,7 @@ class AtPositions(object):
     scripts; over `[batch, n, vocab_size]` it is next to nothing.
     """
     _variables, tuning = None, AllWeights()  # see networks.tuning: it may put layers of its own into the network
+    layer_norm_eps = None  # None: bert4keras' own
 
     def get_inputs(self):
         inputs = super(AtPositions, self).get_inputs()
@@ -32,6 +43,8 @@ class AtPositions(object):
         return super(AtPositions, self).apply_embeddings(inputs[0] if self.one_input else inputs)
 
     def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
+        if layer is LayerNormalization and self.layer_norm_eps:
+            kwargs['epsilon'] = self.layer_norm_eps
         layer, kwargs = self.tuning.layer(layer, kwargs)
         if (arguments or {}).get('mode') == 'dense':
             self.features = inputs  # what the vocabulary product is taken of
@@ -67,9 +80,13 @@ class AtPositions(object):
                     checkpoint.config_path, checkpoint.weights_path, name, tuple(weight.shape),
                     'has %s' % (tuple(shapes[name]),) if name in shapes else 'is missing'))
         beyond = re.compile(r'/layer_?0*%d/' % self.num_hidden_layers)
-        if any(beyond.search(name) for name in shapes):
+        if any(beyond.search(name) for name in shapes if is_of_cloze(name)):
             raise UserError('%s says %d layers, but %s has more.' % (
                 checkpoint.config_path, self.num_hidden_layers, checkpoint.weights_path))
+        mapping = [name for name in self.variable_mapping().get('Embedding-Mapping', ()) if name in shapes]
+        if mapping and 'Embedding-Mapping' not in self.layers:
+            raise UserError('%s has %s, but %s names no embedding_size other than hidden_size: bert4keras then maps no '
+                            'embeddings.' % (checkpoint.weights_path, mapping[0], checkpoint.config_path))
         for name, weight in pairs:  # one at a time: two whole models would not always fit
             K.set_value(weight, checkpoint.load_variable(name))
 
@@ -91,7 +108,7 @@ def build_mlm(checkpoint, return_keras_model=True, prompt=None, tuning=None, **k
     Raises: UserError where there is no MLM head, or the files do not fit together.
     """
     checkpoint = _checked(checkpoint)
-    if checkpoint.application != 'mlm' or checkpoint.family not in ('bert', 'nezha'):
+    if checkpoint.is_causal:
         raise UserError('%s is a causal language model: it has no blank to fill. Use build_lm.' % checkpoint.folder)
     return _build(checkpoint, (AtPositions, _FAMILIES[checkpoint.family]), return_keras_model, tuning, prompt,
                   with_mlm='linear', **kwargs)
@@ -100,11 +117,11 @@ def build_mlm(checkpoint, return_keras_model=True, prompt=None, tuning=None, **k
 def build_lm(checkpoint, return_keras_model=True, prompt=None, tuning=None, **kwargs):
     """The causal language model of a checkpoint: as `build_mlm`, but the logits are those of the *next* token.
 
-    For BERT and NEZHA architectures trained from left to right (`Checkpoint(..., application='lm')`: the
-    shipped GPT, NEZHA-GPT) and bert4keras' GPT (GPT-OpenAI, CDial), GPT2 (CPM) and GPT2-ML.
+    For BERT-like architectures trained from left to right (`Checkpoint(..., application='lm')`: the shipped GPT,
+    NEZHA-GPT, RoFormer-GPT) and bert4keras' GPT (GPT-OpenAI, CDial), GPT2 (CPM) and GPT2-ML.
     """
     checkpoint = _checked(checkpoint)
-    if checkpoint.family in ('bert', 'nezha'):
+    if not checkpoint.family.startswith('gpt'):
         if checkpoint.application != 'lm':
             raise UserError("%s is not marked as a causal language model; if it is one, open it with "
                             "Checkpoint(..., application='lm')." % checkpoint.folder)
@@ -128,9 +145,9 @@ def _build(checkpoint, bases, return_keras_model, tuning, prompt, **kwargs):
     with warnings.catch_warnings():  # bert4keras shares one unseeded initializer; every weight is then loaded
         warnings.filterwarnings('ignore', message='The initializer TruncatedNormal is unseeded')
         try:
-            transformer = build_transformer_model(
-                model=type('ClozeModel', bases, {'tuning': tuning}), return_keras_model=False,
-                **dict(network_arguments(checkpoint.config), **kwargs))
+            own = {'tuning': tuning, 'layer_norm_eps': float(layer_norm_eps(checkpoint.family, checkpoint.config))}
+            transformer = build_transformer_model(model=type('ClozeModel', bases, own), return_keras_model=False,
+                                                  **dict(network_arguments(checkpoint.config), **kwargs))
         except UserError:
             raise
         except (TypeError, ValueError) as e:

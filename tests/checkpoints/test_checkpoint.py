@@ -38,6 +38,13 @@ def test_an_unknown_name_is_named_with_the_way_to_find_names():
     assert 'pet-keras checkpoint list' in message and 'pretrained/README.md' in message
 
 
+def test_a_name_of_the_hub_is_fetched(tiny, monkeypatch):
+    asked = []
+    monkeypatch.setattr('pet_keras.checkpoints.checkpoint.fetch', lambda name: asked.append(name) or tiny)
+    checkpoint = Checkpoint('hf:owner/name@main')
+    assert asked == ['hf:owner/name@main'] and (checkpoint.name, checkpoint.folder) == (asked[0], tiny)
+
+
 # checking
 
 @pytest.mark.parametrize('change, more', [(lambda tokens: tokens.append('多一'), 1), (lambda tokens: tokens.pop(), -1)],
@@ -103,8 +110,9 @@ def test_describe_says_what_the_folder_holds(tiny):
     layer = 4 * (hidden + 1) * hidden + 2 * hidden + (hidden + 1) * inner + (inner + 1) * hidden + 2 * hidden
     head = (hidden + 1) * hidden + 2 * hidden + vocab
     assert described == {
-        'folder': tiny, 'family': 'bert', 'application': 'mlm', 'layers': 2, 'hidden_size': 16, 'heads': 2,
-        'parameters': embeddings + 2 * layer + head, 'vocab_size': len(Checkpoint('bert-mini-zh').vocab),
+        'folder': tiny, 'format': 'Google TensorFlow', 'family': 'bert', 'application': 'mlm', 'layers': 2,
+        'hidden_size': 16, 'heads': 2, 'parameters': embeddings + 2 * layer + head,
+        'parameters_applied': embeddings + 2 * layer + head, 'vocab_size': len(Checkpoint('bert-mini-zh').vocab),
         'max_position': 64, 'hidden_act': 'gelu_erf', 'mlm_head': 'present'}
     assert len(fingerprint) == 12 and int(fingerprint, 16) >= 0
 

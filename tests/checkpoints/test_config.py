@@ -5,7 +5,7 @@ import pytest
 
 from folders import error, path, set_config
 from pet_keras.checkpoints.checkpoint import Checkpoint
-from pet_keras.checkpoints.config import network_arguments, normalise, read_config
+from pet_keras.checkpoints.config import CONFIGS, find_file, network_arguments, normalise, read_config
 
 SIZES = {'vocab_size': 9, 'hidden_size': 4, 'num_hidden_layers': 1, 'num_attention_heads': 2, 'intermediate_size': 8}
 
@@ -63,7 +63,8 @@ def test_the_dict_that_was_read_is_left_as_it_was():
 
 @pytest.mark.parametrize('name, activation', [
     ('gelu', 'gelu_erf'), ('gelu_erf', 'gelu_erf'), ('gelu_new', 'gelu_tanh'), ('gelu_tanh', 'gelu_tanh'),
-    ('gelu_pytorch_tanh', 'gelu_tanh'), ('relu', 'relu'), (None, None), (['gelu'], ['gelu'])])
+    ('gelu_pytorch_tanh', 'gelu_tanh'), ('gelu_fast', 'gelu_tanh'), ('gelu_python', 'gelu_erf'),
+    ('relu', 'relu'), (None, None), (['gelu'], ['gelu'])])
 def test_the_config_decides_the_form_of_gelu(name, activation):
     assert normalise(dict(SIZES, hidden_act=name), 'config')['hidden_act'] == activation
 
@@ -91,3 +92,22 @@ def test_a_model_is_built_from_a_config_with_a_byte_order_mark(copy):
         file.seek(0)
         file.write('\ufeff' + content)
     assert build_mlm(copy).output_shape[-1] == Checkpoint(copy).config['vocab_size']
+
+
+@pytest.mark.parametrize('there, found', [
+    (['config.json', 'bert_config.json'], 'config.json'), (['bert_config.json', 'x_config.json'], 'bert_config.json'),
+    (['x_config.json', 'tokenizer_config.json', 'generation_config.json'], 'x_config.json'),
+    (['base_generator_config.json', 'base_discriminator_config.json'], 'base_generator_config.json')], ids=str)
+def test_the_first_pattern_that_matches_one_file_finds_it(tmp_path, there, found):
+    for name in there:
+        (tmp_path / name).write_text('{}')
+    assert find_file(str(tmp_path), 'config', ['config.json', 'bert_config.json', CONFIGS]) == str(tmp_path / found)
+
+
+def test_a_file_that_is_not_there_or_there_twice_is_told(tmp_path):
+    assert error(str(tmp_path), lambda folder: find_file(folder, 'config', ['a.json', CONFIGS])).startswith(
+        '%s holds no config (a.json)' % tmp_path)
+    for name in ('a_config.json', 'b_config.json'):
+        (tmp_path / name).write_text('{}')
+    assert 'could be the config: a_config.json, b_config.json' in error(
+        str(tmp_path), lambda folder: find_file(folder, 'config', [CONFIGS]))

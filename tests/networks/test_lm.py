@@ -241,8 +241,8 @@ def _converted(source, folder):
     return folder
 
 
-# Measured: GPT2 agrees within 7e-6, GPT within 6e-5 (bert4keras normalises its layers with another epsilon than
-# GPT's 1e-5), on logits of up to 10. "gelu" in GPT's config means the tanh form.
+# Measured: both agree within 7e-6, on logits of up to 10. "gelu" in GPT's config means the tanh form. The config that
+# is written here says no epsilon, so GPT's own counts.
 @pytest.mark.parametrize('name,family', [('openai-gpt', 'gpt'), ('gpt2', 'gpt2')])
 def test_logits_equal_the_golden_ones(name, family, data_folder, tmp_path):
     source = os.path.join(data_folder, 'golden', name)
@@ -252,7 +252,7 @@ def test_logits_equal_the_golden_ones(name, family, data_folder, tmp_path):
     checkpoint = Checkpoint(folder)
     assert checkpoint.family == family and checkpoint.is_causal
     logits = _run(build_lm(checkpoint), golden['token_ids'], golden['positions'])
-    np.testing.assert_allclose(logits, golden['logits'], atol=1e-3)
+    np.testing.assert_allclose(logits, golden['logits'], atol=2e-5)
 
 
 def test_describe_says_that_a_gpt_is_a_language_model(data_folder, tmp_path):

@@ -1,0 +1,167 @@
+"""Hugging Face's format: `config.json`, `vocab.txt` and `model.safetensors`, `pytorch_model.bin` or `tf_model.h5`."""
+import os
+import re
+
+import numpy as np
+
+from pet_keras.checkpoints.config import CONFIGS, find_file, read_config
+from pet_keras.checkpoints.names import hugging_face_names, mlm_head
+from pet_keras.checkpoints.vocabulary import find_vocab
+from pet_keras.errors import UserError
+
+# model_type → family. An ERNIE without task ids is a BERT.
+_FAMILIES = {'bert': 'bert', 'ernie': 'bert', 'nezha': 'nezha', 'roformer': 'roformer', 'albert': 'albert',
+             'electra': 'electra', 'gpt2': 'gpt2', 'openai-gpt': 'gpt'}
+# Google's key ← what GPT's configs call it
+_KEYS = {'hidden_size': 'n_embd', 'num_hidden_layers': 'n_layer', 'num_attention_heads': 'n_head',
+         'max_position_embeddings': 'n_positions', 'intermediate_size': 'n_inner',
+         'layer_norm_eps': 'layer_norm_epsilon', 'hidden_dropout_prob': 'resid_pdrop',
+         'attention_probs_dropout_prob': 'attn_pdrop'}
+_KEPT = ('vocab_size', 'type_vocab_size', 'embedding_size', 'hidden_act', 'initializer_range', 'application')
+# Settings that change what is computed, each with the one value that bert4keras computes
+_ONLY = {'position_embedding_type': 'absolute', 'rotary_value': False, 'num_hidden_groups': 1, 'inner_group_num': 1,
+         'use_task_id': False, 'scale_attn_weights': True, 'scale_attn_by_inverse_layer_idx': False,
+         'norm_type': 'layer_norm', 'max_relative_position': 64}
+# The output's table, where the file holds it once more, and its bias
+_TIED = ('cls.predictions.decoder.', 'predictions.decoder.', 'generator_lm_head.', 'lm_head.')
+
+
+class TensorSource(object):
+    """What a Checkpoint reads, from a file of tensors under PyTorch's names; see `google.GoogleSource`.
+
+    Each variable is read, and transposed or cut from a larger one, when it is asked for.
+
+    Attributes: `tensors`, see `open_tensors`; `left_out`, the names in the file that stand for no variable; those of
+    Google's sources.
+
+    Arguments:
+        names: [(the file's name, ours, how)], see `names.of_modules`; of several that are there for one of ours
+            the first counts. What stands before a name in the file does not count: `bert.`, `module.bert.`, nothing.
+        tied: beginnings of names of the output's table and bias, which must be the input's.
+    """
+    kind, legacy_fingerprint = None, None
+
+    def __init__(self, folder, tensors, names, tied):
+        self.folder, self.tensors, self.weights_path = folder, tensors, tensors.path
+        self.format = '%s (%s)' % (self.kind, os.path.basename(tensors.path))
+        there = by_ending(tensors.shapes)
+        self._found = {}
+        for theirs, ours, how in names:
+            if theirs in there:
+                as_it_is = there[theirs].endswith('kernel') or not tensors.shapes[there[theirs]]
+                self._found.setdefault(ours, (there[theirs], None if as_it_is else how))
+        self._table = [there[name + 'weight'] for name in tied if name + 'weight' in there]
+        used = {name for name, _ in self._found.values()} | {there.get(name + end) for name in tied for end in (
+            'weight', 'bias')}
+        self.left_out = sorted(set(tensors.shapes) - used)
+        self.shapes = {ours: self._shape(*found) for ours, found in self._found.items()}
+
+    def _shape(self, name, how):
+        shape = tuple(self.tensors.shapes[name])
+        if how == 'T':
+            return shape[::-1]
+        if how == 'rest':
+            return (shape[0] - 1,) + shape[1:]
+        return shape if how is None else shape[:-1] + (shape[-1] // 3,)
+
+    def read(self, name):
+        """One variable, as a float32 array; UserError where it cannot be read or holds no such numbers."""
+        theirs, how = self._found[name]
+        value = self.tensors.read(theirs)
+        if value.dtype.kind != 'f':
+            raise UserError('%s holds whole numbers in place of weights (%s): a quantised model cannot be used.' % (
+                self.weights_path, theirs))
+        if how == 'T':
+            value = value.T
+        elif how == 'rest':
+            value = value[1:]
+        elif how is not None:
+            third = value.shape[-1] // 3
+            value = value[..., how * third:(how + 1) * third]
+        return np.ascontiguousarray(value)
+
+    def check(self, table):
+        """Raises UserError where the output's table is another than the input's, the variable `table`."""
+        for name in self._table if table in self.shapes else []:
+            if not np.array_equal(self.tensors.read(name), self.read(table)):
+                raise UserError('%s: the table of the output (%s) is not that of the input. bert4keras ties them, so '
+                                'this model would give wrong answers.' % (self.weights_path, name))
+
+
+class HuggingFaceSource(TensorSource):
+    """What a Checkpoint reads, from a folder in Hugging Face's format; see `TensorSource`.
+
+    Raises: UserError where a file is missing, or the model is none that bert4keras computes.
+    """
+    kind = 'Hugging Face'
+
+    def __init__(self, folder, tensors):
+        self.config_path = find_file(folder, 'config', ['config.json', 'bert_config.json', CONFIGS])
+        self.vocab_path = find_vocab(folder)
+        raw = read_config(self.config_path)
+        family = self._family(raw, by_ending(tensors.shapes))
+        self.config = self._translated(raw, family)
+        names = hugging_face_names(family, layers_in(tensors.shapes), '')
+        if not family.startswith('gpt'):
+            names += [(name + 'bias', mlm_head(family)[-1], None) for name in _TIED]
+        super(HuggingFaceSource, self).__init__(folder, tensors, names, _TIED)
+
+    def _family(self, raw, names):
+        """The family, from the config's `model_type`, or where there is none from the tensors' names."""
+        found = _FAMILIES.get(str(raw.get('model_type')))
+        if raw.get('model_type') == 'roberta' and 'bert.embeddings.word_embeddings.weight' in names:
+            found = 'bert'  # Chinese RoBERTas are BERTs, and some of their configs say only the former
+        if raw.get('model_type') is not None and not found:
+            raise UserError('%s: model_type %r is none of those that can be used: %s.' % (
+                self.config_path, raw['model_type'], ', '.join(sorted(_FAMILIES))))
+        for name, family in (('generator_predictions.dense.weight', 'electra'), ('wte.weight', 'gpt2'),
+                             ('tokens_embed.weight', 'gpt'), ('predictions.dense.weight', 'albert')):
+            found = found or (family if name in names else None)
+        return found or 'bert'
+
+    def _translated(self, raw, family):
+        """The config under Google's keys."""
+        for key, value in _ONLY.items():
+            if raw.get(key, value) not in (value, None):
+                raise UserError('%s: %s %r changes what the model computes, and bert4keras has only %r.' % (
+                    self.config_path, key, raw[key], value))
+        config = {key: raw[key] for key in _KEPT if key in raw}
+        for ours, theirs in _KEYS.items():
+            value = raw.get(ours, raw.get(theirs))
+            if value is not None:
+                config[ours] = value
+        if family.startswith('gpt'):
+            config['hidden_act'] = raw.get('activation_function' if family == 'gpt2' else 'afn', 'gelu')
+            if config['hidden_act'] == 'gelu':
+                config['hidden_act'] = 'gelu_new'  # what OpenAI's GPT calls gelu is its tanh form
+            config['type_vocab_size'] = 0
+            if 'intermediate_size' not in config and isinstance(config.get('hidden_size'), int):
+                config['intermediate_size'] = 4 * config['hidden_size']
+        elif raw.get('is_decoder'):
+            config.setdefault('application', 'lm')
+        config['model_type'] = {'gpt': 'openai-gpt'}.get(family, family)
+        path = os.path.join(os.path.dirname(self.config_path), 'tokenizer_config.json')
+        told = read_config(path) if os.path.isfile(path) else {}
+        for lower in (raw.get('do_lower_case'), told.get('do_lower_case')):
+            if isinstance(lower, bool):
+                config['do_lower_case'] = lower
+        return config
+
+
+def by_ending(names):
+    """{each name and each of its endings, as PyTorch writes them now: the shortest name in the file that has it}.
+
+    LayerNorm's `gamma` and `beta`, and the names of TensorFlow's `.h5`, are written in PyTorch's way.
+    """
+    found = {}
+    for name in sorted(names, key=lambda name: (-len(name), name)):
+        parts = re.sub(r':0$', '', name).replace('/', '.').replace('___', '.').replace('_._', '.')
+        parts = re.sub(r'\.(gamma|kernel|embeddings)$', '.weight', re.sub(r'\.beta$', '.bias', parts)).split('.')
+        found.update({'.'.join(parts[n:]): name for n in range(len(parts) - 1)})
+    return found
+
+
+def layers_in(names):
+    """How many layers the names in a file tell of."""
+    found = [int(n) for name in by_ending(names) for n in re.findall(r'(?:^|\.)(?:layer|h|transformer)\.(\d+)\.', name)]
+    return 1 + max(found, default=-1)
