@@ -21,6 +21,7 @@ _MODULES = {
     'cloze.verbalizer': ['Verbalizer'],
     'cloze.task': ['Task'],
     'checkpoints.checkpoint': ['Checkpoint'],
+    'networks.fill': ['fill_mask'],
     'networks.models': ['build_lm', 'build_mlm'],
     'networks.tuning': ['AllWeights'],
     'networks.prompt_encoder': ['PromptEncoder'],
