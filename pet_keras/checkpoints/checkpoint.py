@@ -108,8 +108,8 @@ class Checkpoint(object):
         return all(name in self.shapes for name in mlm_head(self.family))
 
     @property
-    def mlm_head_is_trained(self):
-        """False where the head's bias is all zero: the mark of a release with an initialised, untrained head."""
+    def mlm_head_has_bias(self):
+        """False where the head is missing or its bias is all zero, as in many untrained ones; `diagnose_mlm_head` measures."""
         return self.has_mlm_head and bool(self.load_variable(mlm_head(self.family)[-1]).any())
 
     @property
@@ -184,7 +184,7 @@ class Checkpoint(object):
         sizes = {name: math.prod(shape) for name, shape in self.shapes.items() if not is_of_optimizer(name)}
         again = (self.config['num_hidden_layers'] - 1) * sum(n for name, n in sizes.items() if is_shared(name))
         if self.has_mlm_head:
-            head = 'present' if self.mlm_head_is_trained else 'untrained (its bias is all zero)'
+            head = 'present' if self.mlm_head_has_bias else 'present (its bias is all zero)'
         else:
             head = 'tied to the embeddings' if self.family.startswith('gpt') else 'missing'
         return {

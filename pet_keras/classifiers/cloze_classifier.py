@@ -7,6 +7,7 @@ from pet_keras.classifiers.text_classifier import TextClassifier
 from pet_keras.cloze.cloze import Cloze
 from pet_keras.cloze.prompt_pattern import prompt_tokens
 from pet_keras.errors import UserError
+from pet_keras.networks.diagnosis import looks_untrained
 from pet_keras.networks.label_scores import label_scorer
 from pet_keras.networks.models import build
 from pet_keras.networks.prompt_start import add_tokens
@@ -62,6 +63,9 @@ class ClozeClassifier(TextClassifier):
             self.transformer = build(self.checkpoint, return_keras_model=False, tuning=self.tuning, **self.dropout)
         self.model = self.transformer.model
         self.tuning.start(self.task, pattern, self.tokenizer, seed)
+        if looks_untrained(self.transformer, self.checkpoint):
+            warnings.warn('The head of %s looks untrained: what it puts into a blank is chance. `pet-keras checkpoint '
+                          'inspect` measures it; unlabelled texts train it.' % self.checkpoint.name, stacklevel=2)
 
     def _tuning(self, pattern, train, prompt_encoder, prompt_init):
         """The way of tuning that the arguments ask for."""
@@ -144,7 +148,9 @@ class ClozeClassifier(TextClassifier):
     @classmethod
     def from_settings(cls, task, checkpoint, fields):
         """The untrained classifier that a saved one was, from what `settings` gave."""
-        classifier = cls(task, checkpoint, fields['pattern'], fields['maxlen'], way_of(fields['tuning']))
+        with warnings.catch_warnings():  # when it was made it was warned of, and it has learned since
+            warnings.filterwarnings('ignore', message='The head of .* looks untrained')
+            classifier = cls(task, checkpoint, fields['pattern'], fields['maxlen'], way_of(fields['tuning']))
         tokens = fields.get('prompt_tokens')
         if tokens is not None and tokens != classifier.prompt_tokens:
             raise ValueError('its pattern and label words have the tokens %s, its rows are those of %s' % (

@@ -47,7 +47,8 @@ class TextClassifier(object):
             raise UserError('dropout_rate is 0 or more, and below 1.')
         self.dropout = {} if dropout_rate is None else {'dropout_rate': dropout_rate,
                                                         'attention_dropout_rate': dropout_rate}
-        self.history, self._scorer, self._offset = [], None, np.zeros(len(self.labels))
+        self.history, self.step_seconds = [], None  # of the last training
+        self._scorer, self._offset = None, np.zeros(len(self.labels))
 
     @property
     def labels(self):
@@ -57,6 +58,11 @@ class TextClassifier(object):
     def train(self):
         """Which weights train: 'all', 'prompt', …"""
         return self.tuning.settings()['train']
+
+    @property
+    def parameters_trained(self):
+        """How many numbers training changes."""
+        return sum(int(np.prod(weight.shape)) for weight in self.model.trainable_weights)
 
     @property
     def offset(self):

@@ -3,6 +3,7 @@ import hashlib
 import json
 import math
 import sys
+import time
 
 import numpy as np
 
@@ -147,9 +148,10 @@ class Trainer(object):
         lessons, order = epoch_of(streams, epoch, self.batch_size, self._lesson, self._rng)
         if self.verbose:
             print('Epoch %d/%d' % (epoch + 1, self.epochs))
-        batches = self.classifier.batches(lessons, order, self.auxiliary_weight)
+        batches, begun = self.classifier.batches(lessons, order, self.auxiliary_weight), time.perf_counter()
         result = self.step.fit(batches, steps_per_epoch=len(order), epochs=1, shuffle=False,
                                verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
+        self.classifier.step_seconds = (time.perf_counter() - begun) / len(order)
         return result.history['loss'][0]
 
     def _check(self, loss):

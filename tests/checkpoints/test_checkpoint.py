@@ -88,7 +88,7 @@ def test_weights_of_another_kind_of_model_are_an_error(copy):
 def test_a_missing_mlm_head_fails_the_check_and_says_where_models_with_one_are(make_checkpoint, tmp_path):
     folder = make_checkpoint(tmp_path, head=False)
     checkpoint = Checkpoint(folder)
-    assert not checkpoint.has_mlm_head and not checkpoint.mlm_head_is_trained
+    assert not checkpoint.has_mlm_head and not checkpoint.mlm_head_has_bias
     assert checkpoint.describe()['mlm_head'] == 'missing'
     message = error(folder, lambda folder: Checkpoint(folder).check())
     assert folder in message and 'no MLM head' in message and 'pretrained/README.md' in message
@@ -117,13 +117,13 @@ def test_describe_says_what_the_folder_holds(tiny):
     assert len(fingerprint) == 12 and int(fingerprint, 16) >= 0
 
 
-def test_an_mlm_head_with_a_bias_of_zeros_is_described_as_untrained(copy):
+def test_an_mlm_head_with_a_bias_of_zeros_is_described_as_one(copy):
     def zero(variables):
         variables[HEAD + 'output_bias'] *= 0
     rewrite(copy, zero)
     checkpoint = Checkpoint(copy)
-    assert checkpoint.has_mlm_head and not checkpoint.mlm_head_is_trained
-    assert 'untrained' in checkpoint.describe()['mlm_head']
+    assert checkpoint.has_mlm_head and not checkpoint.mlm_head_has_bias
+    assert checkpoint.describe()['mlm_head'] == 'present (its bias is all zero)'
     checkpoint.check()
 
 
@@ -185,7 +185,7 @@ def test_the_tokenizer_keeps_capitals_only_where_the_config_says_so(copy):
 
 def test_a_release_with_pooler_nsp_head_and_step_counter_is_a_bert_with_an_mlm_head(data_folder):
     checkpoint = Checkpoint(os.path.join(data_folder, 'golden', 'google-bert')).check()
-    assert checkpoint.family == 'bert' and checkpoint.mlm_head_is_trained
+    assert checkpoint.family == 'bert' and checkpoint.mlm_head_has_bias
     assert any(name.startswith('bert/pooler') for name in checkpoint.shapes) and 'global_step' in checkpoint.shapes
     sizes = [int(np.prod(shape)) for name, shape in checkpoint.shapes.items() if name != 'global_step']
     assert checkpoint.describe()['parameters'] == sum(sizes)

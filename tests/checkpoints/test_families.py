@@ -158,7 +158,7 @@ def test_google_s_electra_release_is_read_as_its_generator(tiny, copy):
     with open(path(copy, 'base_discriminator_config.json'), 'w') as writer:
         writer.write('{}')
     checkpoint = Checkpoint(copy)
-    assert checkpoint.family == 'electra' and checkpoint.mlm_head_is_trained
+    assert checkpoint.family == 'electra' and checkpoint.mlm_head_has_bias
     np.testing.assert_allclose(_logits(checkpoint, io), _logits(Checkpoint(tiny), io), atol=1e-6)
 
 

@@ -58,7 +58,7 @@ def test_a_file_is_found_from_its_own_folder(golden_copy, monkeypatch):
     checkpoint = Checkpoint('pytorch_model.bin')
     monkeypatch.chdir(os.sep)
     assert Checkpoint(checkpoint.name).source.format == 'Hugging Face (pytorch_model.bin)'
-    assert checkpoint.mlm_head_is_trained
+    assert checkpoint.mlm_head_has_bias
 
 
 def test_what_is_written_into_the_folder_of_another_format_is_read_from_then_on(golden_copy):

@@ -92,7 +92,7 @@ def test_words_of_different_lengths_are_compared_per_token_with_a_warning(tiny):
                           _word_probabilities(tiny, words, _satisfied, text).items()]) for text in TEXTS]
     np.testing.assert_allclose(classifier.predict_proba(TEXTS), [e / e.sum() for e in expected], atol=1e-5)
     with warnings.catch_warnings():
-        warnings.simplefilter('error')
+        warnings.filterwarnings('error', message='Label words')
         product = _classifier(tiny, words)
     assert (product.predict_proba(TEXTS)[:, 0] > classifier.predict_proba(TEXTS)[:, 0]).all()
 
@@ -304,3 +304,21 @@ def test_a_trained_model_moves_with_its_folder(classifier, tmp_path):
     shutil.move(str(tmp_path / 'here'), str(tmp_path / 'there'))
     np.testing.assert_array_equal(ClozeClassifier.load(str(tmp_path / 'there')).predict_proba(TEXTS),
                                   classifier.predict_proba(TEXTS))
+
+
+def test_an_untrained_head_is_warned_of_once_when_a_classifier_is_made_and_not_when_it_is_loaded(still, tmp_path):
+    with pytest.warns(UserWarning) as warned:
+        classifier = _classifier(still, {'正面': '很', '负面': '不'})
+    assert len(warned) == 1 and 'looks untrained' in str(warned[0].message) and still in str(warned[0].message)
+    assert warned[0].filename == __file__.replace('.pyc', '.py')  # the line that made it
+    classifier.save(str(tmp_path / 'model'))
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        ClozeClassifier.load(str(tmp_path / 'model'))
+
+
+@pytest.mark.parametrize('name', ['bert-mini-zh', 'gpt-mini-zh'])
+def test_a_trained_head_is_not_warned_of(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        ClozeClassifier('sentiment', name)

@@ -1,5 +1,16 @@
 import json
 import os
+import shutil
+
+import pytest
+
+SLOW_PART = 'pet_keras.networks.diagnosis.diagnose_mlm_head'
+
+
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """Fails where the head is measured."""
+    monkeypatch.setattr(SLOW_PART, lambda checkpoint: pytest.fail('it was measured'))
 
 
 def test_checkpoint_list_names_the_shipped_model_and_inspect_describes_one(run, tiny):
@@ -16,5 +27,83 @@ def test_checkpoint_list_names_the_shipped_model_and_inspect_describes_one(run, 
 
 
 def test_checkpoint_inspect_says_that_an_mlm_head_is_missing(run, make_checkpoint, tmp_path):
-    status, out, _ = run('checkpoint', 'inspect', make_checkpoint(tmp_path, head=False), '--json')
+    folder = make_checkpoint(tmp_path, head=False)
+    status, out, _ = run('checkpoint', 'inspect', folder, '--json')
     assert status == 0 and json.loads(out)['mlm_head'] == 'missing'
+    assert json.loads(out)['diagnosis']['verdict'] == 'missing'
+    status, out, _ = run('checkpoint', 'inspect', folder)
+    assert status == 0 and '\ndiagnosis          missing: ' in out and 'blanks filled' not in out
+
+
+def test_checkpoint_inspect_tells_a_trained_head_from_a_random_one_and_shows_the_figures(run, tiny):
+    for name, verdict in (('bert-mini-zh', 'trained'), (tiny, 'untrained')):
+        status, out, _ = run('checkpoint', 'inspect', name, '--json')
+        found = json.loads(out)
+        measured = found['diagnosis']
+        assert status == 0 and measured['verdict'] == verdict and found['mlm_head'] == 'present, ' + verdict
+        assert (measured['accuracy'] > measured['unigram_accuracy']) == (verdict == 'trained')
+        assert (measured['bias_correlation'] > 0.3) == (verdict == 'trained')
+    status, out, _ = run('checkpoint', 'inspect', tiny)
+    lines = dict((line[:19].strip(), line[19:]) for line in out.splitlines())
+    assert lines['blanks filled'] == '%.1f %% of %d right; by always taking the commonest character %.1f %%' % (
+        100 * measured['accuracy'], measured['blanks'], 100 * measured['unigram_accuracy'])
+    assert lines['log-likelihood'].startswith('%.2f nats' % measured['log_likelihood'])
+    assert lines['bias'].endswith('%.2f' % measured['bias_correlation'])
+    assert lines['diagnosis'].startswith('untrained: ')
+
+
+def test_checkpoint_inspect_can_leave_the_measuring_out(run, tiny, unmeasured):
+    status, out, _ = run('checkpoint', 'inspect', tiny, '--no-measure', '--json')
+    assert status == 0 and json.loads(out)['mlm_head'] == 'present' and 'diagnosis' not in json.loads(out)
+
+
+def test_checkpoint_inspect_counts_what_the_vocabulary_holds(run, tiny):
+    status, out, _ = run('checkpoint', 'inspect', tiny, '--no-measure', '--json')
+    found = json.loads(out)
+    assert found['vocabulary'] == {'size': 5970, 'table_rows': 5970, 'matches': True, 'unused': 99}
+    status, out, _ = run('checkpoint', 'inspect', tiny, '--no-measure')
+    assert 'the embedding table has 5970 rows: they match\n' in out and '99 [unused*]' in out
+    assert '%d, every one was read' % found['tensors'] in out
+
+
+def test_checkpoint_inspect_says_where_vocabulary_and_table_differ_and_measures_no_such(run, fails, tiny, tmp_path):
+    folder = shutil.copytree(tiny, str(tmp_path / 'other'))
+    with open(os.path.join(folder, 'vocab.txt'), 'a', encoding='utf-8') as writer:
+        writer.write('龘\n')
+    with open(os.path.join(folder, 'bert_config.json'), encoding='utf-8') as reader:
+        config = dict(json.load(reader), vocab_size=5971)
+    with open(os.path.join(folder, 'bert_config.json'), 'w', encoding='utf-8') as writer:
+        json.dump(config, writer)
+    status, out, _ = run('checkpoint', 'inspect', folder, '--no-measure')
+    assert status == 0 and 'vocab size         5971\n' in out and '5970 rows: THEY DO NOT BELONG TOGETHER' in out
+    assert '5970 tokens' in fails('checkpoint', 'inspect', folder)
+
+
+def test_checkpoint_inspect_names_the_label_words_that_the_vocabulary_lacks(run, fails, tiny, tmp_path):
+    task = str(tmp_path / 'rare.json')
+    with open(task, 'w', encoding='utf-8') as writer:
+        json.dump({'patterns': {'P1': '[MASK]{text}', 'P2': '{text}[MASK]', 'P3': '{text}。[MASK]'},
+                   'labels': {'好': ['好', '龘'], '坏': '[unused7]坏'},
+                   'words': {'P2': {'好': '很𠮷', '坏': '[unused777]'}}}, writer)
+    status, out, _ = run('checkpoint', 'inspect', tiny, '--no-measure', '--json', '--task', 'sentiment', task)
+    assert status == 0 and json.loads(out)['tasks'] == {'sentiment': [], task: ['龘', '很𠮷', '[unused777]']}
+    status, out, _ = run('checkpoint', 'inspect', tiny, '--no-measure', '--task', 'sentiment', '--task', task)
+    assert 'task sentiment     every label word is in the vocabulary\n' in out
+    assert 'not in the vocabulary: 龘、很𠮷、[unused777]\n' in out
+    assert 'No task' in fails('checkpoint', 'inspect', tiny, '--no-measure', '--task', 'nonsense')
+
+
+def test_checkpoint_inspect_reads_a_checkpoint_as_a_causal_one_where_asked_to(run, tiny):
+    status, out, _ = run('checkpoint', 'inspect', tiny, '--causal', '--no-measure', '--json')
+    assert status == 0 and json.loads(out)['application'] == 'lm'
+    status, out, _ = run('checkpoint', 'inspect', 'gpt-mini-zh', '--json')
+    assert json.loads(out)['application'] == 'lm' and json.loads(out)['diagnosis']['verdict'] == 'trained'
+
+
+def test_checkpoint_inspect_of_a_broken_checkpoint_prints_one_error_and_nothing_else(run, fails, tiny, tmp_path):
+    folder = shutil.copytree(tiny, str(tmp_path / 'cut'))
+    path = os.path.join(folder, 'bert_model.ckpt.data-00000-of-00001')
+    os.truncate(path, os.path.getsize(path) - 100)
+    assert 'cannot be read' in fails('checkpoint', 'inspect', folder, '--no-measure')
+    assert run('checkpoint', 'inspect', folder)[1] == ''
+    assert 'neither a folder nor' in fails('checkpoint', 'inspect', str(tmp_path / 'none'))

@@ -121,3 +121,12 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     process.stdout.close()  # as head does
     assert process.stderr.read() == b''
     assert process.wait() == 0
+
+
+def test_a_warning_is_one_line_without_python_in_it(monkeypatch, run):
+    import warnings
+
+    from pet_keras.cli import task
+    monkeypatch.setattr(task, 'run', lambda args: warnings.warn('The head looks odd.'))
+    status, out, err = run('task', 'list')
+    assert (status, out, err) == (0, '', 'pet-keras: warning: The head looks odd.\n')
