@@ -9,13 +9,17 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/pet-keras demo
 
-test: $(VENV)/.installed
+test: $(VENV)/.extras
 	$(BIN)/python -m pytest tests
 
 $(VENV)/.installed: requirements.txt setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.extras: $(VENV)/.installed requirements-extras.txt
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-extras.txt
 	touch $@
 
 clean:

@@ -29,9 +29,11 @@ setup(
         'numpy',
         'jieba',
         'safetensors',
+        'h5py',  # tf_model.h5
         'setuptools; python_version >= "3.12"',  # distutils, for bert4keras
     ],
     extras_require={
+        'data': ['datasketch>=1.6'],  # near duplicates
         'hub': ['huggingface_hub>=0.36'],  # hf:owner/name
         'experiments': ['pyyaml', 'matplotlib'],  # experiment files in YAML; plots
         'test': ['pytest'],

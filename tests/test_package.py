@@ -15,7 +15,8 @@ from pet_keras.backend import BERT4KERAS
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
 SOURCES = sorted(glob.glob(os.path.join(ROOT, 'pet_keras', '**', '*.py'), recursive=True))
 SHIPPED = ['bert-mini-zh', 'bert-small-zh', 'gpt-mini-zh']
-ALLOWED = {'pet_keras', 'numpy', 'tensorflow', 'tf_keras', 'bert4keras', 'jieba', 'safetensors', 'distutils'}
+ALLOWED = {'pet_keras', 'numpy', 'tensorflow', 'tf_keras', 'bert4keras', 'jieba', 'safetensors', 'h5py', 'distutils'}
+ALLOWED |= {'yaml', 'matplotlib', 'huggingface_hub', 'datasketch'}  # extras, imported where they are used
 
 
 def _read(*path):

@@ -1,5 +1,6 @@
 """Random and whole-word masks for the MLM loss."""
 import logging
+import warnings
 
 import numpy as np
 
@@ -36,11 +37,9 @@ def word_groups(tokens):
     >>> word_groups(['北', '京', '很', '好'])
     [0, 0, 1, 2]
     """
-    import jieba
-    jieba.setLogLevel(logging.WARNING)
     pieces = [token[2:] if token.startswith('##') else '□' if token.startswith('[') else token for token in tokens]
     ends, length = [], 0
-    for word in jieba.cut(''.join(pieces)):
+    for word in segment(''.join(pieces)):
         length += len(word)
         ends.append(length)
     groups, start = [], 0
@@ -48,3 +47,16 @@ def word_groups(tokens):
         groups.append(int(np.searchsorted(ends, start, side='right')))
         start += len(piece)
     return groups
+
+
+def segment(text):
+    """The words of a text, by jieba's segmentation: a list of str.
+
+    >>> segment('北京很好')
+    ['北京', '很', '好']
+    """
+    with warnings.catch_warnings():  # it imports a deprecated part of setuptools
+        warnings.simplefilter('ignore')
+        import jieba
+    jieba.setLogLevel(logging.WARNING)
+    return jieba.lcut(text)

@@ -1,0 +1,1 @@
+"""Grids of runs → records → tables and plots."""

@@ -1,0 +1,245 @@
+"""An experiment file: checkpoint × task × method × pattern × number of labels × seed, as a list of runs."""
+import difflib
+import itertools
+import json
+import os
+import re
+
+from pet_keras.data.reading import parse_json
+from pet_keras.errors import UserError
+
+_TOP = {'name', 'description', 'tasks', 'task', 'data', 'checkpoints', 'methods', 'patterns', 'labelled', 'unlabelled',
+        'seeds', 'published'}
+_TASK = {'task', 'data', 'patterns', 'labelled'}
+_DATA = {'train', 'dev', 'tests', 'unlabelled'}
+_FILE = {'file', 'leave_out', 'lines'}
+_METHOD = {'learn', 'classifier', 'settings', 'fit', 'patterns', 'prompt_tokens', 'prompt_where', 'checkpoints',
+           'choose', 'words', 'seeds', 'labelled', 'tests'}
+_PUBLISHED = {'task', 'checkpoint', 'method', 'pattern', 'test', 'labelled', 'accuracy', 'source'}
+_TAKEN = {'fit': {'seed', 'out', 'resume', 'verbose'}, 'settings': {'seed'}}  # what the harness itself decides
+
+
+class Grid(object):
+    """What an experiment file says, checked: `name`, `runs` and `published`.
+
+    Arguments:
+        path: a YAML or JSON file; its keys: docs/experiments.md.
+        folder: where its data files are; None: beside it.
+        checkpoints: the folder that its checkpoints' folders are looked for in; None: the current one.
+
+    A run is a dict of JSON values that says all that one training (or none) and its evaluation need, in the order
+    in which they are done: seeds last, so that a table is whole, if thin, as early as possible.
+
+    Raises: UserError naming file and key, for a key or a value that the format has not.
+    """
+    def __init__(self, path, folder=None, checkpoints=None):
+        self.path, self.folder = path, folder or os.path.dirname(os.path.abspath(path))
+        raw = _read(path)
+        _keys(raw, _TOP, path)
+        if ('tasks' in raw) == ('task' in raw or 'data' in raw):
+            raise UserError('%s: give "task" and "data", or "tasks": {name: {task: …, data: …}}.' % path)
+        self.name, self.description = raw.get('name', os.path.basename(path)), raw.get('description', '')
+        self.published = _listed(raw.get('published', []))
+        for row in self.published:
+            _keys(row, _PUBLISHED, '%s, published' % path)
+            if not isinstance(row.get('accuracy'), (int, float)):
+                raise UserError('%s, published: %s has no accuracy, a number in percent.' % (path, row))
+        self._names, self._folder = raw.get('checkpoints', 'bert-small-zh'), checkpoints
+        self.runs = self._runs(raw)
+        if not self.runs:
+            raise UserError('%s: no runs come out of it: a method and a checkpoint at least are needed.' % path)
+
+    def _runs(self, raw):
+        runs, unlabelled = [], raw.get('unlabelled', 'all')
+        _count([unlabelled], 'unlabelled', 1, self.path, all=True)
+        tasks = raw['tasks'] if 'tasks' in raw else {None: {key: raw[key] for key in ('task', 'data') if key in raw}}
+        for name, task in _object(tasks, '%s, tasks' % self.path).items():
+            where = self.path + (', task %s' % name if name else '')
+            _keys(task, _TASK, where)
+            if not isinstance(task.get('task'), str) or 'data' not in task:
+                raise UserError('%s: "task", a name or a file, and "data" are needed.' % where)
+            data = _data(task['data'], '%s, data' % where)
+            for method, spec in _object(raw.get('methods', {}), '%s, methods' % self.path).items():
+                at = '%s, method %s' % (self.path, method)
+                spec = dict(_object(spec or {}, at))
+                learn = _check_method(spec, data, unlabelled, at)
+                sizes = _listed(spec.get('labelled', task.get('labelled', raw.get('labelled', 'all'))))
+                seeds = _listed(spec.get('seeds', raw.get('seeds', [0])))
+                _count(seeds, 'seeds', 0, at)
+                for size in sizes:
+                    _keys(size if isinstance(size, dict) else {}, {'per_label'}, '%s, labelled' % at)
+                    n = size['per_label'] if isinstance(size, dict) and size else size
+                    _count([n], 'labelled', 1, at, all=n is size)
+                sizes = sizes if 'labelled' in learn else [0]
+                seeds = seeds if learn or '{seed}' in json.dumps(data) else seeds[:1]  # nothing else in it is random
+                names = _listed(spec['checkpoints']) if 'checkpoints' in spec else list(self._names) if isinstance(
+                    self._names, dict) else _listed(self._names)
+                for checkpoint, n, seed in itertools.product(names, sizes, seeds):
+                    base = dict({'task': task['task'], 'data': data, 'method': method, 'learn': learn, 'labelled': n,
+                                 'unlabelled': unlabelled, 'seed': seed, 'classifier': spec.get('classifier', 'cloze'),
+                                 'settings': spec.get('settings', {}), 'fit': spec.get('fit', {}),
+                                 'words': spec.get('words')}, **self._checkpoint(checkpoint))
+                    if 'tests' in spec:
+                        base['only'] = _listed(spec['tests'])
+                    if name:
+                        base['name'] = name
+                    runs += _with_patterns(base, spec, task.get('patterns', raw.get('patterns')), at)
+        return sorted(runs, key=lambda run: run['seed'])
+
+    def _checkpoint(self, name):
+        """The keys of a run that say which checkpoint: its name in tables, and where it is if that is elsewhere."""
+        spec = self._names.get(name, name) if isinstance(self._names, dict) else name
+        spec = spec if isinstance(spec, dict) else {'folder': spec}
+        _keys(spec, {'folder', 'causal'}, '%s, checkpoints' % self.path)
+        place = spec.get('folder')
+        if not isinstance(name, str) or not isinstance(place, str) or not isinstance(spec.get('causal', False), bool):
+            raise UserError('%s: checkpoints are names or folders, or an object of name: folder, or of name: '
+                            '{folder: …, causal: true}; not %r.' % (self.path, name if place is None else place))
+        inside = os.path.join(self._folder or '', place)
+        found = {'checkpoint': name, 'place': inside if os.path.exists(inside) else place}
+        return dict(found, causal=True) if spec.get('causal') else found
+
+
+def _with_patterns(base, spec, patterns, where):
+    """The base run with its patterns: one run for all where no pattern is learned, else one run each."""
+    if base['classifier'] != 'cloze':
+        patterns = [None]
+    elif 'prompt_tokens' in spec:
+        _count([spec['prompt_tokens']], 'prompt_tokens', 1, where)
+        patterns = [{'prompt_tokens': spec['prompt_tokens'], 'where': spec.get('prompt_where')}]
+    else:
+        patterns = _listed(spec.get('patterns', patterns))
+        if not all(p is None or isinstance(p, str) for p in patterns) or len(set(patterns)) < len(patterns):
+            raise UserError('%s: patterns are different strings, not %s.' % (where, patterns))
+    groups = [[p] for p in patterns] if 'labelled' in base['learn'] else [patterns]
+    return [dict(base, patterns=group, choose=spec.get('choose', {})) for group in groups]
+
+
+def _data(data, where):
+    """The data of a task, each part a dict."""
+    _keys(data, _DATA, where)
+    if not isinstance(data.get('tests'), dict) or not data['tests']:
+        raise UserError('%s: "tests" is missing, an object of name: file.' % where)
+    found = {part: data[part] for part in ('train', 'dev', 'unlabelled') if part in data}
+    parts = set(found) | set(data['tests']) | {'labelled'}
+
+    def checked(part, file):
+        at, file = '%s, %s' % (where, part), {'file': file} if isinstance(file, str) else file
+        _keys(file, _FILE, at)
+        if not isinstance(file.get('file'), str):
+            raise UserError('%s: it is a file, or {file: …, leave_out: […], lines: …}.' % at)
+        if part in ('train', 'unlabelled') and len(file) > 1:
+            raise UserError('%s: leave_out and lines are for dev and tests.' % at)
+        if 'leave_out' in file:
+            file = dict(file, leave_out=_listed(file['leave_out']))
+            _known(file['leave_out'], parts - {part}, '%s, leave_out' % at)
+        _count([file.get('lines', 1)], 'lines', 1, at)
+        return file
+    for name in data['tests']:
+        if not re.fullmatch(r'\w[\w -]*', name) or name in _DATA | {'labelled'}:
+            raise UserError('%s: %r is no name of a test: letters, digits, spaces, - and _, and none of %s.' % (
+                where, name, ', '.join(sorted(_DATA | {'labelled'}))))
+    found = {part: checked(part, file) for part, file in found.items()}
+    return dict(found, tests={name: checked(name, file) for name, file in data['tests'].items()})
+
+
+def _check_method(spec, data, unlabelled, where):
+    """What a method learns from, a list; UserError for what cannot be."""
+    _keys(spec, _METHOD, where)
+    learn, kind, choose = _listed(spec.get('learn', [])), spec.get('classifier', 'cloze'), spec.get('choose', {})
+    _known(learn, {'labelled', 'unlabelled'}, '%s, learn' % where)
+    _known([kind], {'cloze', 'fine-tuning'}, '%s, classifier' % where)
+    _known(_listed(spec.get('tests', [])), set(data['tests']), '%s, tests' % where)
+    for part in ('settings', 'fit', 'choose'):
+        _object(spec.get(part, {}), '%s, %s' % (where, part))
+    for key, values in [('%s.%s' % (part, key), [0]) for part in _TAKEN for key in spec.get(part, {})] + list(
+            choose.items()):
+        part, _, name = key.partition('.')
+        if part not in _TAKEN or name in _TAKEN[part] | {''} or values == []:
+            raise UserError('%s: %r cannot be set or chosen: values of fit.NAME or settings.NAME can, but for %s.' % (
+                where, key, ', '.join('%s.%s' % (p, n) for p in _TAKEN for n in sorted(_TAKEN[p]))))
+    if kind == 'fine-tuning' and learn != ['labelled']:
+        raise UserError('%s: fine-tuning learns from labelled texts, and from these alone.' % where)
+    for wanted, part, why in ((learn, 'train', 'learning'), (choose, 'dev', 'choosing')):
+        if wanted and part not in data and not (part == 'train' and learn == ['unlabelled'] and 'unlabelled' in data):
+            raise UserError('%s: %s needs data.%s.' % (where, why, part))
+    if choose and not learn:
+        raise UserError('%s: nothing is learned, so there is nothing to choose.' % where)
+    if 'words' in spec and not isinstance(spec['words'], dict):
+        raise UserError('%s: words is an object of label: words.' % where)
+    return learn
+
+
+def choices(run):
+    """The values that `choose` tries: a list of dict, name → value, one for each combination."""
+    return [dict(zip(run['choose'], values)) for values in itertools.product(*map(_listed, run['choose'].values()))]
+
+
+def chosen(run, values, tests=True):
+    """The run with these values of what `choose` names; with `tests` False, a candidate, its tests are withheld."""
+    run = json.loads(json.dumps(dict(run, choose={}, chosen=values)))
+    for name, value in values.items():
+        part, key = name.split('.', 1)
+        run[part][key] = value
+    return run if tests else dict(run, withheld=True)
+
+
+def _read(path):
+    """The object in a YAML or JSON file."""
+    try:
+        with open(path, encoding='utf-8-sig') as reader:
+            text = reader.read()
+    except UnicodeDecodeError:
+        raise UserError('%s is not UTF-8.' % path) from None
+    if path.endswith('.json'):
+        return parse_json(text, path)
+    try:
+        import yaml
+    except ImportError:
+        raise UserError('%s is YAML, which needs PyYAML. Type:  pip install "pet-keras[experiments]", or write the '
+                        'file as JSON.' % path) from None
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node, deep=False):
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            for key in keys:
+                if keys.count(key) > 1:  # YAML itself would keep the last in silence
+                    raise UserError('%s, line %d: %r stands there twice.' % (path, node.start_mark.line + 1, key))
+            return super().construct_mapping(node, deep)
+    try:
+        return json.loads(json.dumps(yaml.load(text, Loader)))
+    except (yaml.YAMLError, RecursionError) as e:
+        raise UserError('%s is not YAML: %s' % (path, ' '.join(str(e).split()))) from None
+    except TypeError as e:
+        raise UserError('%s holds what JSON has not: %s' % (path, e)) from None
+
+
+def _listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def _object(found, where):
+    if not isinstance(found, dict):
+        raise UserError('%s: %r is not an object of names and values.' % (where, found))
+    return found
+
+
+def _keys(found, known, where):
+    """UserError for a key that is not known, or where `found` is no object."""
+    _known(list(_object(found, where)), known, where)
+
+
+def _known(found, known, where):
+    for key in found:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            raise UserError('%s: there is no %r%s. Known: %s.' % (
+                where, key, ', perhaps %r' % near[0] if near else '', ', '.join(sorted(known))))
+
+
+def _count(values, name, least, where, all=False):
+    """UserError for a value that is no whole number of at least `least`, nor, with `all`, the word."""
+    for value in values:
+        if not (all and value == 'all') and (type(value) is not int or value < least):
+            raise UserError('%s: %s is a whole number of %d or more%s, not %r.' % (
+                where, name, least, ", or 'all'" * all, value))

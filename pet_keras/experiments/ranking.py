@@ -1,0 +1,94 @@
+"""Patterns and verbalizers ranked on texts: without labels by how much the answers depend on the text, with a few by AUC."""
+import collections
+
+import numpy as np
+
+from pet_keras.classifiers.calibration import match_prior
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.classifiers.metrics import area_under_roc
+from pet_keras.cloze.task import Task
+from pet_keras.errors import UserError
+
+# pattern: a string; words: dict label → words. information in bits; auc, accuracy (percent) and their 95 % intervals are
+# None without labelled texts
+Ranked = collections.namedtuple('Ranked', 'name pattern words information auc auc_interval accuracy accuracy_interval')
+
+
+def rank_patterns(task, candidates, unlabelled=(), labelled=(), checkpoint=None, folds=5, seed=0, verbose=0):
+    """Candidates from the best to the worst, as a list of Ranked.
+
+    - `information`: mutual information of text and answer in bits, H(mean p) - mean H(p) over all texts, after the
+      labels' prior is corrected (arXiv 2203.11364, section 3: templates of much information are accurate, and no label
+      is needed to see it).
+    - `auc`: area under the ROC curve on the labelled texts, threshold-free.
+    - `accuracy`: on the labelled texts, cross-validated: each fold is answered with the prior that the others give.
+
+    Intervals are 95 % percentiles over 1,000 bootstrap samples of the labelled texts. Nothing is trained.
+
+    Arguments:
+        task: a Task, whose labels the candidates ask about.
+        candidates: list of (name, pattern string, words); words None takes the task's.
+        unlabelled, labelled: lists of Example; one of them at least. A label's words are not read from them.
+        checkpoint: as in ClozeClassifier.
+        verbose: 1 prints a line a candidate.
+
+    Raises: UserError for no texts, or a candidate that cannot be asked.
+    """
+    if not labelled and not unlabelled:
+        raise UserError('Ranking needs texts: unlabelled ones, or, better, some with labels.')
+    texts = [e._replace(label=None) for e in list(unlabelled) + list(labelled)]
+    truth = np.array([task.labels.index(task.label_of(e.label)) for e in labelled], int)
+    ranked, classifiers = [], {}
+    for name, pattern, words in candidates:
+        key = repr(words)
+        if key not in classifiers:  # one network a verbalizer: its words' logits are in the graph
+            classifiers.clear()
+            classifiers[key] = ClozeClassifier(_task(task, pattern, words), *(() if checkpoint is None else (checkpoint,)),
+                                               pattern=pattern)
+        classifier = classifiers[key]
+        classifier.pattern = pattern
+        scores = classifier.label_scores(texts)
+        ranked.append(_figures(name, pattern, words or task.verbalizer_of(classifier.pattern).words, scores, truth,
+                               folds, seed))
+        if verbose:
+            print('%s: %.3f bits%s' % (name, ranked[-1].information, '' if ranked[-1].auc is None else
+                                       ', AUC %.3f' % ranked[-1].auc), flush=True)
+    return sorted(ranked, key=lambda r: (r.information if r.auc is None else r.auc), reverse=True)
+
+
+def _task(task, pattern, words):
+    return task if words is None else Task({'P': pattern}, words, task.aliases, task.verbalizer.aggregation, task.name)
+
+
+def _figures(name, pattern, words, scores, truth, folds, seed):
+    labels = scores.shape[1]
+    equal = np.ones(labels) / labels
+    information = mutual_information(scores + match_prior(scores, equal))
+    if not len(truth):
+        return Ranked(name, pattern, words, information, None, None, None, None)
+    own, rng = scores[len(scores) - len(truth):], np.random.default_rng(seed)
+    right, fold = np.zeros(len(truth), bool), rng.permutation(len(truth)) % max(2, min(folds, len(truth)))
+    for k in range(fold.max() + 1):
+        others = fold != k
+        prior = np.bincount(truth[others], minlength=labels) + .5
+        answers = own[~others] + match_prior(own[others], prior / prior.sum())
+        right[~others] = answers.argmax(axis=1) == truth[~others]
+    auc = area_under_roc(truth, own - np.logaddexp.reduce(own, axis=1, keepdims=True))
+    drawn = rng.integers(len(truth), size=(1000, len(truth)))
+    areas = [area_under_roc(truth[i], own[i]) for i in drawn]
+    areas = [area for area in areas if area is not None]
+    return Ranked(name, pattern, words, information, auc, _interval(areas), 100. * right.mean(),
+                  _interval(100. * right[drawn].mean(axis=1)))
+
+
+def _interval(values):
+    return tuple(float(v) for v in np.percentile(values, [2.5, 97.5])) if len(values) else None
+
+
+def mutual_information(scores):
+    """H(mean p) - mean H(p) in bits, where p is the softmax of scores `[texts, labels]`."""
+    log_p = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    p = np.exp(log_p)
+    mean = p.mean(axis=0)
+    entropy = -np.sum(np.where(mean > 0, mean * np.log(np.maximum(mean, 1e-300)), 0.))
+    return float((entropy + (p * log_p).sum(axis=1).mean()) / np.log(2.))

@@ -1,0 +1,243 @@
+"""One run of a grid, carried out in a process of its own: it has its own peak of memory, and a kill loses no other."""
+import inspect
+import json
+import os
+import platform
+import re
+import resource
+import sys
+import tempfile
+import threading
+import time
+
+import numpy as np
+
+from pet_keras.cloze.task import Task
+from pet_keras.errors import UserError
+from pet_keras.experiments.records import add
+from pet_keras.experiments.texts import digest, texts_of
+
+CALIBRATION = 1000  # unlabelled texts that "corrected" accuracy is calibrated on, equal shares
+NOT_KEPT = 3  # exit status of a run whose record could not be written
+
+
+def execute(run, folder):
+    """Trains and evaluates. Returns a list of (record, scores), one a pattern; see `records.add`.
+
+    Arguments: `run` as Grid makes it; `folder` of the data files.
+    """
+    begun, task = time.perf_counter(), task_of(run)
+    texts = texts_of(run, task, folder)
+    start = time.perf_counter()
+    classifier = _classifier(run, task, run['patterns'][0])
+    if run['learn']:
+        classifier.fit(texts.labelled if 'labelled' in run['learn'] else None,
+                       texts.unlabelled if 'unlabelled' in run['learn'] else None,
+                       dev=texts.dev if 'labelled' in run['learn'] else None, seed=run['seed'], **run['fit'])
+    seconds, found = time.perf_counter() - start, []
+    same = {'train_seconds': round(seconds, 2), 'step_seconds': classifier.step_seconds,
+            'parameters_trained': classifier.parameters_trained if run['learn'] else 0,
+            'resolved': _resolved(run, classifier), 'saved_bytes': _saved_bytes(classifier), 'left_out': texts.left_out,
+            'shared': texts.shared, 'checksums': texts.checksums, 'history': classifier.history,
+            'fingerprint': classifier.checkpoint.fingerprint, 'versions': _versions()}
+    for i, pattern in enumerate(run['patterns']):
+        if i:
+            classifier.pattern = pattern
+        record = dict({'pattern': _name(run, pattern)}, **same)
+        if texts.dev:
+            record['dev'] = _figures(classifier.evaluate(texts.dev))
+        record['tests'], scores, seconds_a_text = {}, {}, []
+        for name, examples in texts.tests.items():
+            classifier.predict_log_proba(examples[:1])  # what the first call takes to trace is not to be timed
+            begin = time.perf_counter()
+            log_proba = classifier.predict_log_proba(examples).astype('float32')
+            seconds_a_text.append((time.perf_counter() - begin) / len(examples))
+            scores[name] = log_proba, np.array([task.labels.index(e.label) for e in examples], 'int32')
+            record['tests'][name] = dict(_report(examples, log_proba, task.labels), texts=digest(examples))
+        if texts.unlabelled and texts.tests:
+            classifier.calibrate(texts.unlabelled[:CALIBRATION])
+            offset = classifier.offset.astype('float32')
+            for name, examples in texts.tests.items():
+                report = _report(examples, scores[name][0] + offset, task.labels)
+                record['tests'][name]['corrected'] = report['accuracy']
+            classifier.offset = np.zeros(len(task.labels))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
+        record.update(predict_seconds=round(float(np.median(seconds_a_text)), 6) if seconds_a_text else None,
+                      peak_memory=peak, seconds=round(time.perf_counter() - begun, 1))
+        found.append((record, scores))
+    return found
+
+
+def check(run, folder, checkpoint, checked):
+    """Raises UserError for what would stop a run: files, labels, patterns, words, names and values of settings.
+
+    No network is built. Arguments: `checkpoint`, a Checkpoint; `checked`, a set that keeps what need not be looked at
+    again in another run.
+    """
+    def new(**what):
+        key = json.dumps(what, sort_keys=True)
+        return key not in checked and not checked.add(key)
+    try:
+        task = task_of(run)
+        if new(texts={k: v for k, v in run.items() if k in (
+                'task', 'data', 'labelled', 'unlabelled', 'learn', 'seed', 'only', 'withheld', 'words')}):
+            texts_of(run, task, folder)
+        if new(asked={k: v for k, v in run.items() if k not in ('data', 'seed', 'labelled', 'chosen')}):
+            _check_settings(run)
+            _check_patterns(run, task, checkpoint)
+    except UserError:
+        raise
+    except (TypeError, AttributeError, ValueError) as e:
+        raise UserError('A value is of the wrong kind: %s' % e) from None
+
+
+def task_of(run):
+    """The Task of a run, with the run's own words for its labels if it has some."""
+    task, words = Task.load(run['task']), run['words']
+    if not words:
+        return task
+    if set(words) != set(task.labels):
+        raise UserError('words: the labels of task %s are %s, not %s.' % (
+            task.name, ', '.join(task.labels), ', '.join(words)))
+    return Task({name: pattern.string for name, pattern in task.patterns.items()},
+                {label: words[label] for label in task.labels}, task.aliases, task.verbalizer.aggregation, task.name,
+                word_score=task.verbalizer.word_score)
+
+
+def checkpoint_of(run):
+    """The Checkpoint of a run."""
+    from pet_keras.checkpoints.checkpoint import Checkpoint
+    return Checkpoint(run['place'], 'lm' if run.get('causal') else None)
+
+
+def _check_settings(run):
+    from pet_keras.classifiers.training import Trainer
+    kind, fit, settings = _kind(run), run['fit'], run['settings']
+    trainer, own = (set(inspect.signature(f).parameters) for f in (Trainer, kind.__init__))
+    known = {'fit': trainer - {'classifier'} | {'labelled_share', 'unlabelled_weight'},
+             'settings': own - {'self', 'task', 'checkpoint', 'pattern'}}
+    for part in known:
+        for name, value in run[part].items():
+            if name not in known[part]:
+                raise UserError('%s.%s is no setting; there is %s.' % (part, name, ', '.join(sorted(known[part]))))
+            if isinstance(value, str) and re.fullmatch(r'[\d.]+[eE][-+]?\d+', value):
+                raise UserError('%s.%s: %s is a text to YAML: write %r.' % (part, name, value, float(value)))
+    Trainer(None, **{name: value for name, value in fit.items() if name in trainer})
+    if 'unlabelled' in run['learn'] and (settings.get('train') == 'prompt' or fit.get('mask_rate') == 0):
+        raise UserError("Unlabelled texts teach nothing where only a prompt trains, or mask_rate is 0.")
+
+
+def _check_patterns(run, task, checkpoint):
+    from pet_keras.classifiers.text_classifier import TextClassifier
+    from pet_keras.cloze.cloze import Cloze
+    from pet_keras.cloze.prompt_pattern import prompt_tokens
+    from pet_keras.networks.prompt_start import add_tokens
+    settings = run['settings']
+    base = TextClassifier(task, checkpoint, settings.get('maxlen', 128), settings.get('dropout_rate'))
+    if run['classifier'] != 'cloze':
+        return
+    checkpoint.check()
+    asked = [task.pattern(_pattern(p, task, checkpoint), checkpoint.is_causal) for p in run['patterns']]
+    tokens = [prompt_tokens(pattern, task.verbalizer_of(pattern)) for pattern in asked]
+    for pattern, its in zip(asked, tokens):
+        if settings.get('train') == 'prompt':
+            if not its:
+                raise UserError('Pattern %r has no [unused] token to train: prompt_tokens: 8 asks for some.' % (
+                    pattern.string))
+            add_tokens(base.tokenizer, its)
+        if its != tokens[0]:
+            raise UserError('Patterns of different [unused] tokens cannot share a method.')
+        Cloze(pattern, task.verbalizer_of(pattern).token_ids(base.tokenizer), base.tokenizer, base.maxlen,
+              checkpoint.is_causal)
+
+
+def _kind(run):
+    from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+    from pet_keras.classifiers.fine_tuning import FineTuningClassifier
+    return ClozeClassifier if run['classifier'] == 'cloze' else FineTuningClassifier
+
+
+def _classifier(run, task, pattern):
+    checkpoint = checkpoint_of(run)
+    asked = [_pattern(pattern, task, checkpoint)] if run['classifier'] == 'cloze' else []
+    return _kind(run)(task, checkpoint, *asked, seed=run['seed'], **run['settings'])
+
+
+def _pattern(pattern, task, checkpoint):
+    """A pattern as ClozeClassifier takes it."""
+    from pet_keras.cloze.prompt_pattern import prompt_pattern
+    if not isinstance(pattern, dict):
+        return pattern
+    where = pattern['where'] or ('after' if checkpoint.is_causal else 'before')
+    return prompt_pattern(pattern['prompt_tokens'], where, checkpoint.is_causal, task.is_pair)
+
+
+def _name(run, pattern):
+    if isinstance(pattern, dict):
+        return '%d tokens' % pattern['prompt_tokens']
+    return pattern or ('default' if run['classifier'] == 'cloze' else '-')
+
+
+def _resolved(run, classifier):
+    """What the library's defaults came to in this training: another version may have others."""
+    if not run['learn']:
+        return {}
+    tuning, labelled = classifier.tuning, 'labelled' in run['learn']
+    defaults = {'learning_rate': tuning.learning_rate(labelled), 'epochs': tuning.epochs(labelled),
+                'schedule': tuning.schedule}
+    return {name: run['fit'].get(name) or value for name, value in defaults.items()}
+
+
+def _report(examples, log_proba, labels):
+    from pet_keras.classifiers.metrics import classification_report
+    return _figures(classification_report([e.label for e in examples], log_proba, labels))
+
+
+def _figures(report):
+    """A report as a record keeps it: rounded, so that equal runs are equal lines."""
+    return json.loads(json.dumps(report), parse_float=lambda number: round(float(number), 6))
+
+
+def _saved_bytes(classifier):
+    with tempfile.TemporaryDirectory() as folder:
+        classifier.save(os.path.join(folder, 'model'))
+        return sum(os.path.getsize(os.path.join(where, name)) for where, _, names in os.walk(folder) for name in names)
+
+
+def _versions():
+    from pet_keras import __version__
+    from pet_keras.backend import tf
+    return {'pet_keras': __version__, 'tensorflow': tf.__version__, 'numpy': np.__version__,
+            'python': platform.python_version()}
+
+
+def _end_with_parent():
+    """Ends this process when the other end of standard input closes: when the grid was killed."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+def main():
+    """Reads a Job, `folder` and `out` as a line of JSON on standard input; writes the records to `out`."""
+    request = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        found = execute(request['run'], request['folder'])
+        for record, _ in found:
+            if record['fingerprint'] != request['fingerprint'] or not (
+                    record['checksums'].items() <= request['checksums'].items()):
+                raise UserError('The checkpoint or a data file has changed since the grid was started: start it again.')
+    except (UserError, OSError, ImportError) as e:
+        print(e, file=sys.stderr)
+        return 2
+    try:
+        add(request['out'], request['run'], request['key'], found)
+    except OSError as e:
+        print(e, file=sys.stderr)
+        return NOT_KEPT
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,102 @@
+import fractions
+import random
+
+import numpy as np
+import pytest
+
+from pet_keras.experiments.statistics import mcnemar, paired_bootstrap
+
+
+def _right(n, share, seed):
+    return np.random.default_rng(seed).random(n) < share
+
+
+def _row(*right, texts='x'):
+    return {seed: (texts, r) for seed, r in enumerate(right)}
+
+
+# --- McNemar ----------------------------------------------------------------------------------------------
+
+def _sign_test(wins, losses):
+    """The chance of a split at least as uneven, by counting every outcome of fair coins one after another."""
+    chances = [fractions.Fraction(1)]
+    for _ in range(wins + losses):
+        chances = [(a + b) / 2 for a, b in zip(chances + [0], [0] + chances)]
+    uneven = abs(wins - losses)
+    return float(sum(p for k, p in enumerate(chances) if abs(2 * k - wins - losses) >= uneven))
+
+
+@pytest.mark.parametrize('wins, losses', [(0, 0), (1, 0), (9, 1), (5, 5), (30, 12), (7, 20)])
+def test_mcnemar_is_the_sign_test_of_the_texts_on_which_they_differ(wins, losses):
+    a = np.array([True] * wins + [False] * losses + [True] * 11 + [False] * 4)
+    b = np.array([False] * wins + [True] * losses + [True] * 11 + [False] * 4)
+    assert mcnemar(a, b) == pytest.approx(_sign_test(wins, losses))
+    assert mcnemar(a, b) == mcnemar(b, a)
+
+
+def test_mcnemar_of_many_texts_is_a_number():
+    a, b = _right(4000, .9, 1), _right(4000, .1, 2)
+    assert 0 <= mcnemar(a, b) < 1e-100
+
+
+# --- bootstrap --------------------------------------------------------------------------------------------
+
+def _by_hand(a, b, runs_too, samples=2000):
+    """2.5 and 97.5 percentiles of the difference in points, drawn one by one: `a`, `b` `[runs][texts]`."""
+    draw, found, n = random.Random(3), [], len(a[0])
+    for _ in range(samples):
+        texts = [draw.randrange(n) for _ in range(n)]
+        runs = [draw.randrange(len(a)) for _ in a] if runs_too else range(len(a))
+        found.append(100. * sum(int(a[r][t]) - int(b[r][t]) for r in runs for t in texts) / n / len(a))
+    return sorted(found)[samples // 40], sorted(found)[-samples // 40 - 1]
+
+
+def test_the_interval_of_two_runs_is_that_of_drawing_texts():
+    a, b = _right(150, .8, 1), _right(150, .7, 2)
+    difference, low, high = paired_bootstrap(_row(a), _row(b))
+    assert difference == pytest.approx(100. * (a.mean() - b.mean()))
+    assert (low, high) == pytest.approx(_by_hand([a.tolist()], [b.tolist()], False), abs=.8)
+
+
+def test_it_is_as_wide_as_the_formula_says():
+    a, b = _right(2000, .8, 1), _right(2000, .8, 2)
+    _, low, high = paired_bootstrap(_row(a), _row(b))
+    spread = 100. * np.std(a.astype(float) - b) / np.sqrt(2000)
+    assert high - low == pytest.approx(2 * 1.96 * spread, rel=.05)
+
+
+def test_runs_are_drawn_as_well_so_seeds_that_differ_widen_it():
+    a = [_right(120, share, i) for i, share in enumerate([.5, .7, .9])]
+    b = [_right(120, .6, 10 + i) for i in range(3)]
+    _, low, high = paired_bootstrap(_row(*a), _row(*b))
+    assert (low, high) == pytest.approx(_by_hand([r.tolist() for r in a], [r.tolist() for r in b], True), abs=1.8)
+    one = paired_bootstrap(_row(np.mean(a, axis=0)), _row(np.mean(b, axis=0)))
+    assert high - low > 1.5 * (one[2] - one[1])
+
+
+def test_rows_of_the_same_seeds_are_compared_seed_by_seed():
+    b = [_right(400, share, i) for i, share in enumerate([.3, .5, .9])]
+    a = [np.where(np.arange(400) < 40, True, right) for right in b]  # better by as much for every seed
+    paired = paired_bootstrap(_row(*a), _row(*b))
+    others = paired_bootstrap(_row(*a), {7 + seed: run for seed, run in _row(*b).items()})
+    assert paired[1] > 0 and others[1] < 0 and paired[0] == pytest.approx(others[0])
+
+
+def test_a_row_is_not_distinguishable_from_itself():
+    row = _row(_right(50, .5, 1), _right(50, .6, 2))
+    assert paired_bootstrap(row, row) == (0., 0., 0.)
+
+
+def test_seeds_may_have_texts_of_their_own_if_both_rows_have_them():
+    a = {0: ('x', _right(30, .9, 1)), 1: ('y', _right(50, .9, 2))}
+    b = {0: ('x', _right(30, .2, 3)), 1: ('y', _right(50, .2, 4))}
+    difference, low, high = paired_bootstrap(a, b)
+    assert low > 0
+    assert difference == pytest.approx(100. * np.mean([a[s][1].mean() - b[s][1].mean() for s in a]))
+    assert paired_bootstrap(a, {0: b[0]}) is None
+    assert paired_bootstrap(_row(_right(9, .5, 1)), _row(_right(9, .5, 1), texts='z')) is None
+
+
+def test_it_is_the_same_every_time():
+    a, b = _row(_right(60, .8, 1)), _row(_right(60, .7, 2), _right(60, .7, 3))
+    assert paired_bootstrap(a, b) == paired_bootstrap(a, b)
