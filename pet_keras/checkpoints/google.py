@@ -45,7 +45,8 @@ class GoogleSource(object):
         if self._shapes is None:
             from pet_keras.backend import tf
             try:
-                self._shapes = {name: tuple(shape) for name, shape in tf.train.list_variables(self.weights_path)}
+                self._shapes = {name: tuple(shape) for name, shape in tf.train.list_variables(self.weights_path)
+                                if name != '_CHECKPOINTABLE_OBJECT_GRAPH'}  # a string, of tf.train.Checkpoint
             except Exception as e:  # TensorFlow raises half a dozen types for a damaged file
                 raise UserError('%s cannot be read: %s' % (self.weights_path, str(e).split('\n')[0])) from None
         return self._shapes

@@ -131,9 +131,9 @@ class HuggingFaceSource(TensorSource):
             if value is not None:
                 config[ours] = value
         if family.startswith('gpt'):
-            config['hidden_act'] = raw.get('activation_function' if family == 'gpt2' else 'afn', 'gelu')
-            if config['hidden_act'] == 'gelu':
-                config['hidden_act'] = 'gelu_new'  # what OpenAI's GPT calls gelu is its tanh form
+            config['hidden_act'] = raw.get('activation_function', 'gelu_new') if family == 'gpt2' else raw.get('afn', 'gelu')
+            if config['hidden_act'] == 'gelu' and family == 'gpt':
+                config['hidden_act'] = 'gelu_new'  # what OpenAI's GPT calls gelu is its tanh form; GPT-2's is the erf form
             config['type_vocab_size'] = 0
             if 'intermediate_size' not in config and isinstance(config.get('hidden_size'), int):
                 config['intermediate_size'] = 4 * config['hidden_size']

@@ -1,6 +1,7 @@
 """The folder of a saved classifier, whatever its kind and its way of tuning.
 
-- `model.json`: kind, way of tuning, pattern, maxlen, history, and the checkpoint's name and fingerprint;
+- `model.json`: kind, way of tuning, pattern, maxlen, history, how many texts it learned from and their digest, the
+  checkpoint's name and fingerprint, and the versions of what wrote it;
 - `task.json`;
 - where the checkpoint's own weights trained: a checkpoint in Google's format, with these weights;
 - `added.safetensors`: weights that no checkpoint holds (a prompt's rows, a new output layer), kilobytes.
@@ -11,9 +12,11 @@ import os
 
 import numpy as np
 
+from pet_keras import __version__
 from pet_keras.checkpoints.atomic import present_files, written_at_once
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.google import check_dtype
+from pet_keras.checkpoints.source import open_source
 from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 
@@ -34,6 +37,7 @@ def write(classifier, folder, dtype='float32'):
     Raises: UserError where the folder holds a model of another kind, or a checkpoint that is no saved model.
     """
     from safetensors.numpy import save
+    from pet_keras.backend import BERT4KERAS, tf
     check_dtype(dtype)
     _check_place(classifier, folder)
     checkpoint, tuning = classifier.checkpoint, classifier.tuning
@@ -51,7 +55,8 @@ def write(classifier, folder, dtype='float32'):
         digits = (Checkpoint(new, checkpoint.application) if is_own else checkpoint).fingerprint
         write_json(os.path.join(new, HEADER), dict(
             classifier.settings(), kind=classifier.kind, keeps_checkpoint=tuning.keeps_checkpoint,
-            offset=classifier.offset.tolist(), history=classifier.history,
+            offset=classifier.offset.tolist(), history=classifier.history, trained_on=classifier.trained_on,
+            versions={'pet_keras': __version__, 'tensorflow': tf.__version__, 'bert4keras': BERT4KERAS},
             checkpoint={'name': where, 'application': 'lm' if checkpoint.is_causal else 'mlm', 'fingerprint': digits}))
     if is_own:
         checkpoint.reread()
@@ -65,8 +70,16 @@ def _check_place(classifier, folder):
         if (there['kind'], there['tuning']['train']) != (classifier.kind, train):
             raise UserError('%s holds another model (%s, train=%r): choose another folder.' % (
                 folder, there['kind'], there['tuning']['train']))
-    elif glob.glob(os.path.join(glob.escape(files), '*.index')):
+    elif glob.glob(os.path.join(glob.escape(files), '*.index')) or _is_checkpoint(files):
         raise UserError('%s already holds a checkpoint, which no model is saved over: choose another folder.' % folder)
+
+
+def _is_checkpoint(folder):
+    """Whether a folder holds a pretrained checkpoint of any format."""
+    try:
+        return os.path.isdir(folder) and bool(open_source(folder))
+    except UserError:
+        return False
 
 
 def read_header(folder):

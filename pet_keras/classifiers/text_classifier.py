@@ -47,7 +47,7 @@ class TextClassifier(object):
             raise UserError('dropout_rate is 0 or more, and below 1.')
         self.dropout = {} if dropout_rate is None else {'dropout_rate': dropout_rate,
                                                         'attention_dropout_rate': dropout_rate}
-        self.history, self.step_seconds = [], None  # of the last training
+        self.history, self.trained_on, self.step_seconds = [], {}, None  # of the last training
         self._scorer, self._offset = None, np.zeros(len(self.labels))
 
     @property
@@ -295,5 +295,5 @@ class TextClassifier(object):
             raise
         except (KeyError, TypeError, ValueError) as e:
             raise model_folder.damaged(folder, e) from None
-        classifier.history = fields['history']
+        classifier.history, classifier.trained_on = fields['history'], fields.get('trained_on', {})
         return classifier

@@ -13,6 +13,8 @@ from pet_keras.classifiers.step import Step
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
 from pet_keras.errors import UserError
 
+DIGEST = 'digest of texts and label words'
+
 
 class Trainer(object):
     """One training run of a TextClassifier.
@@ -79,8 +81,9 @@ class Trainer(object):
         if self.verbose and len(streams) > 1:
             read = self.epochs * steps_of(streams, self.batch_size) * sizes_of(streams, self.batch_size)[1]
             print('%d unlabelled texts are read in all, of %d given.' % (read, len(streams[1].texts)))
-        self.folder = self.out and TrainingState(self.out, self._settings(streams, dev), self._variables(),
-                                                self.step.optimizer)
+        settings = self._settings(streams, dev)
+        self.classifier.trained_on = {name: settings[name] for name in ('labelled', 'unlabelled', 'dev', DIGEST)}
+        self.folder = self.out and TrainingState(self.out, settings, self._variables(), self.step.optimizer)
         self._begin(dev)
         done = self._epoch()
         try:
@@ -222,4 +225,4 @@ class Trainer(object):
             kind=self.classifier.kind, checkpoint=self.classifier.checkpoint.fingerprint,
             dropout=self.classifier.dropout_rates(), labelled=labelled, unlabelled=len(texts) - labelled, dev=len(dev),
             streams=[[stream.share, stream.weight] for stream in streams], **self.classifier.settings(),
-            **{'digest of texts and label words': digest})
+            **{DIGEST: digest})

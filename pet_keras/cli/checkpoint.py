@@ -31,8 +31,8 @@ def add_parser(commands):
     convert.add_argument('--dtype', choices=['float32', 'float16'], default='float32', help='of the weights; float16 '
                          'takes half the bytes (default float32)')
     convert.add_argument('--causal', action='store_true', help='as of inspect; the copy says so itself')
-    convert.add_argument('--keep-tokens', nargs='+', action='extend', default=[], metavar='FILE|TASK', help='leave only '
-                         'the tokens of these texts and tasks, besides special tokens, ASCII and punctuation')
+    convert.add_argument('--keep-tokens', nargs='+', action='extend', default=[], metavar='FILE|TASK', help='leave '
+                         'only the tokens of these texts and tasks, besides special tokens, ASCII and punctuation')
 
 
 def run(args):
@@ -67,8 +67,8 @@ def inspect(args):
 
 def convert(args):
     """Writes a copy, and says what became of it."""
-    from pet_keras.checkpoints.checkpoint import Checkpoint
     from pet_keras.checkpoints import conversion
+    from pet_keras.checkpoints.checkpoint import Checkpoint
     checkpoint = Checkpoint(args.name, 'lm' if args.causal else None)
     found = conversion.convert(checkpoint, args.out, args.to, args.dtype, args.keep_tokens, sys.stderr.isatty())
     print('%s: %s, %s, %d tensors, %.1f MB' % (

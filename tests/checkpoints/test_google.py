@@ -215,3 +215,13 @@ def test_a_write_that_tensorflow_breaks_off_leaves_the_old_files_whole_and_no_pa
     with pytest.raises(OSError, match='bert_model.ckpt cannot be written: No space left'):
         Checkpoint(tiny).write(folder, transformer)
     assert files(folder) == before
+
+
+def test_what_tensorflow_s_own_checkpoints_say_of_themselves_is_no_variable(tiny, tmp_path):
+    from pet_keras.backend import tf
+    for name in ('bert_config.json', 'vocab.txt'):
+        shutil.copy(os.path.join(tiny, name), str(tmp_path))
+    weight = tf.Variable([[1., 2.]])
+    tf.train.Checkpoint(weight=weight).write(str(tmp_path / 'bert_model.ckpt'))
+    source = GoogleSource(str(tmp_path))
+    assert [list(source.read(name).shape) for name in source.shapes] == [[1, 2]]

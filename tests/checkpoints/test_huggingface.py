@@ -265,6 +265,19 @@ def test_the_keys_of_a_gpt_are_translated(folder, afn, meant):
     assert {key: checkpoint.config[key] for key in wanted} == wanted
 
 
+@pytest.mark.parametrize('keys, meant', [({'activation_function': 'gelu'}, 'gelu_erf'), ({}, 'gelu_tanh'),
+                                         ({'activation_function': 'gelu_new'}, 'gelu_tanh')])
+def test_gelu_is_the_erf_form_in_a_gpt2_and_the_tanh_form_where_its_config_is_silent(folder, keys, meant):
+    def change(tensors):
+        tensors['transformer.wte.weight'] = tensors.pop(WORDS)
+        tensors['transformer.ln_f.weight'] = np.ones(16, 'float32')
+    retensor(folder, change)
+    size = Checkpoint('bert-mini-zh').config['vocab_size']
+    _write(folder, dict(keys, model_type='gpt2', vocab_size=size, n_embd=16, n_layer=2, n_head=4, n_positions=64))
+    checkpoint = Checkpoint(folder)
+    assert (checkpoint.family, checkpoint.hidden_act) == ('gpt2', meant)
+
+
 def test_a_gpt_s_query_key_and_value_are_thirds_of_one_array(folder):
     def change(tensors):
         tensors['transformer.tokens_embed.weight'] = tensors.pop(WORDS)

@@ -6,7 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
+import pet_keras
+from pet_keras.backend import tf
 from pet_keras.checkpoints.checkpoint import Checkpoint
+from pet_keras.checkpoints.conversion import convert
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.classifiers.loading import load
@@ -241,6 +244,27 @@ def test_a_model_is_not_saved_over_a_pretrained_checkpoint(names, train, still, 
     assert sorted((file, os.stat(os.path.join(folder, file)).st_mtime_ns) for file in os.listdir(folder)) == before
 
 
+@pytest.mark.parametrize('train', ['all', 'prompt'])
+def test_a_model_is_not_saved_over_a_checkpoint_of_another_format(train, still, tmp_path):
+    folder = str(tmp_path / 'pretrained')
+    convert(still, folder, 'safetensors')
+    before = sorted((file, os.stat(os.path.join(folder, file)).st_mtime_ns) for file in os.listdir(folder))
+    classifier = ClozeClassifier(TASK, folder, '[unused1][MASK]{text}', train=train)
+    with pytest.raises(UserError, match='pretrained already holds a checkpoint.*choose another folder'):
+        classifier.save(folder)
+    assert sorted((file, os.stat(os.path.join(folder, file)).st_mtime_ns) for file in os.listdir(folder)) == before
+
+
+def test_a_model_is_saved_beside_files_that_are_no_checkpoint(still, tmp_path):
+    folder = str(tmp_path / 'notes')
+    os.makedirs(folder)
+    shutil.copy(os.path.join(still, 'vocab.txt'), folder)
+    with open(os.path.join(folder, 'README.md'), 'w') as writer:
+        writer.write('notes')
+    ClozeClassifier(TASK, still, '[unused1][MASK]{text}', train='prompt').save(folder)
+    assert {'README.md', 'model.json'} <= set(os.listdir(folder))
+
+
 def test_a_model_saved_as_float16_takes_half_the_bytes_and_answers_almost_the_same(folders, tmp_path):
     full, texts = load(folders['cloze']), ['房间很干净', '又吵又脏']
     full.save(str(tmp_path / 'half'), dtype='float16')
@@ -249,6 +273,12 @@ def test_a_model_saved_as_float16_takes_half_the_bytes_and_answers_almost_the_sa
     half = load(str(tmp_path / 'half'))
     assert {w.dtype for w in half.model.weights} == {w.dtype for w in full.model.weights}
     np.testing.assert_allclose(half.predict_proba(texts), full.predict_proba(texts), atol=.02)
+
+
+def test_a_folder_says_which_versions_wrote_it(folders):
+    for folder in folders.values():
+        versions = read_header(folder)['versions']
+        assert versions == {'pet_keras': pet_keras.__version__, 'tensorflow': tf.__version__, 'bert4keras': '0.11.5'}
 
 
 @pytest.mark.parametrize('name', ['cloze', 'prompt'])
@@ -322,3 +352,21 @@ def test_an_offset_that_is_no_number_a_label_is_refused(offset, folders):
 def test_a_soft_label_cannot_be_evaluated_on(folders):
     with pytest.raises(UserError, match='not a soft one'):
         load(folders['cloze']).evaluate([Example('好', label={'正面': .7, '负面': .3})])
+
+
+def test_a_folder_says_what_it_learned_from(still, tmp_path):
+    """How many texts, and a digest that other texts change; loading and saving again keeps it."""
+    def learned(texts, out):
+        classifier = ClozeClassifier('sentiment', still, maxlen=20)
+        assert classifier.trained_on == {}
+        classifier.fit([Example(text, None, label) for text, label in texts], epochs=1, dev=[('好', None, '正面')])
+        classifier.save(str(tmp_path / out))
+        return read_header(str(tmp_path / out))['trained_on']
+    first = learned([('很好', '正面'), ('太差', '负面')], 'a')
+    assert {name: first[name] for name in ('labelled', 'unlabelled', 'dev')} == {'labelled': 2, 'unlabelled': 0, 'dev': 1}
+    digest, = set(first) - {'labelled', 'unlabelled', 'dev'}
+    assert learned([('很好', '正面'), ('太差', '负面')], 'b') == first
+    assert learned([('很好', '正面'), ('太贵', '负面')], 'c')[digest] != first[digest]
+    again = ClozeClassifier.load(str(tmp_path / 'a'))
+    again.save(str(tmp_path / 'd'))
+    assert read_header(str(tmp_path / 'd'))['trained_on'] == first
