@@ -13,14 +13,18 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 __version__ = '0.1.0'
 
 _MODULES = {
+    'data.checking': ['check'],
     'data.example': ['Example', 'without'],
     'data.reading': ['read_examples'],
+    'data.sampling': ['sample'],
     'data.shipped': ['shipped_texts'],
     'cloze.pattern': ['Pattern'],
     'cloze.prompt_pattern': ['prompt_pattern'],
     'cloze.verbalizer': ['Verbalizer'],
     'cloze.task': ['Task'],
     'checkpoints.checkpoint': ['Checkpoint'],
+    'checkpoints.conversion': ['convert'],
+    'networks.diagnosis': ['diagnose_mlm_head'],
     'networks.fill': ['fill_mask'],
     'networks.models': ['build_lm', 'build_mlm'],
     'networks.tuning': ['AllWeights'],
@@ -30,6 +34,7 @@ _MODULES = {
     'classifiers.fine_tuning': ['FineTuningClassifier'],
     'classifiers.loading': ['load'],
     'classifiers.metrics': ['classification_report'],
+    'experiments.ranking': ['rank_patterns'],
     'serving.prompt_server': ['PromptServer'],
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names}

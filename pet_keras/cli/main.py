@@ -1,14 +1,16 @@
-"""The command line: `pet-keras demo | evaluate | train | predict | task | checkpoint`."""
+"""The command line: `pet-keras demo | evaluate | train | predict | fill | experiment | patterns | data | task | …`."""
 import argparse
 import os
 import sys
+import warnings
 
 from pet_keras import __version__
-from pet_keras.cli import checkpoint, demo, evaluate, predict, task, train
+from pet_keras.cli import checkpoint, data, demo, evaluate, experiment, fill, patterns, predict, task, train
 from pet_keras.cli.options import FORMATTER
 from pet_keras.errors import UserError
 
-COMMANDS = (demo, evaluate, predict, train, task, checkpoint)  # in the order of the help
+# in the order of the help
+COMMANDS = (demo, evaluate, predict, train, fill, experiment, patterns, data, task, checkpoint)
 
 
 def build_parser():
@@ -34,7 +36,9 @@ def main(argv=None):
             stream.reconfigure(encoding='utf-8')
     args = build_parser().parse_args(argv)
     try:
-        args.run(args)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: print('pet-keras: warning: %s' % message, file=sys.stderr)
+            args.run(args)
         sys.stdout.flush()
         return 0
     except BrokenPipeError:  # the reader (head, less) has seen enough

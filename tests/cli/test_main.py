@@ -72,6 +72,7 @@ FLAGS = {
     'train': _MODEL + ['--format', '--task', '--labelled', '--unlabelled', '--dev', '--out', '--resume', '--epochs',
                        '--batch-size', '--learning-rate', '--mask-rate', '--whole-words', '--patience', '--seed',
                        '--train', '--prompt-tokens', '--prompt-where', '--prompt-encoder', '--prompt-init'],
+    'experiment': ['--data', '--checkpoints', '--out', '--jobs', '--dry-run', '--table-only', '--plots', 'file'],
     'task': ['list', 'show'], 'task show': ['name'],
     'checkpoint': ['list', 'inspect'], 'checkpoint inspect': ['name', '--json'],
 }
