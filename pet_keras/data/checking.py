@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 
 from pet_keras.data.duplicates import TextTable, bigrams, jaccard, near_partners, normalised
-from pet_keras.data.reading import _LABEL, _TEXT, _TEXT_B, _get, check_writable, format_by_ending, format_of, parse_json
+from pet_keras.data.reading import LABEL, TEXT, TEXT_B, field_of, check_writable, format_by_ending, format_of, parse_json
 from pet_keras.errors import UserError
 
 _SHOWN = 3  # examples of each finding
@@ -138,7 +138,7 @@ def _table_rows(records, is_pair):
         if isinstance(cells, str) or not any(cell.strip() for cell in cells):
             yield cells or None if isinstance(cells, str) else None
             continue
-        is_header, first = first and {cell.strip().lower() for cell in cells} & set(_TEXT), False
+        is_header, first = first and {cell.strip().lower() for cell in cells} & set(TEXT), False
         columns = header or expected + ['label'] * (len(cells) > len(expected))
         if is_header:
             header = [cell.strip() for cell in cells]
@@ -165,11 +165,11 @@ def _cells(lines, format):
 
 def _parts(fields, task):
     """(texts, label or None) of a row; UserError for what is not a text, or no label of the task."""
-    is_pair = task.is_pair if task else _get(fields, _TEXT_B) is not None
-    texts = [_get(fields, names) for names in (_TEXT, _TEXT_B)[:1 + is_pair]]
+    is_pair = task.is_pair if task else field_of(fields, TEXT_B) is not None
+    texts = [field_of(fields, names) for names in (TEXT, TEXT_B)[:1 + is_pair]]
     if not all(isinstance(text, str) for text in texts):
         raise UserError('a text is missing' if None in texts else 'the text is not a string')
-    label = _get(fields, _LABEL)
+    label = field_of(fields, LABEL)
     if isinstance(label, (list, dict)):
         raise UserError('the label is not a string or a number')
     label = None if label is None else str(label).strip() or None

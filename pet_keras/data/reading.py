@@ -14,9 +14,9 @@ from pet_keras.errors import UserError
 
 Row = namedtuple('Row', 'example fields line')  # what was read, the file's own columns, and the line
 
-_TEXT = ('text', 'text_a', 'sentence', 'sentence1', 'content', 'review', 'title', 'abst')
-_TEXT_B = ('text_b', 'sentence2')
-_LABEL = ('label', 'label_id')
+TEXT = ('text', 'text_a', 'sentence', 'sentence1', 'content', 'review', 'title', 'abst')
+TEXT_B = ('text_b', 'sentence2')
+LABEL = ('label', 'label_id')
 _FORMATS = {'.tsv': 'tsv', '.data': 'tsv', '.csv': 'csv', '.json': 'json', '.jsonl': 'json', '.txt': 'text'}
 FORMATS = ('tsv', 'csv', 'json', 'text')
 
@@ -153,7 +153,7 @@ def _table_records(path, format, lines, is_pair, labelled):
         if not any(cell.strip() for cell in cells):
             yield number, None
             continue
-        is_header, first = first and {c.strip().lower() for c in cells} & set(_TEXT), False
+        is_header, first = first and {c.strip().lower() for c in cells} & set(TEXT), False
         if is_header:
             header = [c.strip() for c in cells]
         else:
@@ -182,18 +182,19 @@ def _cells(path, format, lines):
         raise UserError('%s, line %d: not CSV: %s' % (path, reader.line_num, e)) from None
 
 
-def _get(fields, names):
+def field_of(fields, names):
+    """The first of the columns `names`, whatever their case, that a record has; None without any."""
     lowered = {str(key).lower(): value for key, value in fields.items()}
     return next((lowered[name] for name in names if lowered.get(name) is not None), None)
 
 
 def _example(path, line, fields, is_pair, labelled):
     place = '%s, line %d' % (path, line)
-    text = _text(place, 'text', _get(fields, _TEXT))
-    text_b = _text(place, 'second text', _get(fields, _TEXT_B)) if is_pair else None
+    text = _text(place, 'text', field_of(fields, TEXT))
+    text_b = _text(place, 'second text', field_of(fields, TEXT_B)) if is_pair else None
     if not labelled:
         return Example(text, text_b)
-    label = _get(fields, _LABEL)
+    label = field_of(fields, LABEL)
     if isinstance(label, (list, dict)):
         raise UserError('%s: the label is %s, not a string or a number.' % (place, _quote(label)))
     if label is None or not str(label).strip():

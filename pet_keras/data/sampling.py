@@ -7,7 +7,7 @@ import random
 from collections import Counter
 
 from pet_keras.data.example import without
-from pet_keras.data.reading import _TEXT_B, _get, format_by_ending, format_of, read_rows
+from pet_keras.data.reading import TEXT_B, field_of, format_by_ending, format_of, read_rows
 from pet_keras.errors import UserError
 
 SPLITS = 'splits.json'
@@ -94,8 +94,8 @@ def _read(path, task, labelled, format):
     rows = read_rows(path, task, labelled, format)
     if task is not None:
         return rows
-    return [row if _get(row.fields, _TEXT_B) is None else
-            row._replace(example=row.example._replace(text_b=str(_get(row.fields, _TEXT_B)).strip())) for row in rows]
+    return [row if field_of(row.fields, TEXT_B) is None else
+            row._replace(example=row.example._replace(text_b=str(field_of(row.fields, TEXT_B)).strip())) for row in rows]
 
 
 def _shares(counts, total):
