@@ -18,7 +18,14 @@ _SIZES = ('vocab_size', 'hidden_size', 'num_hidden_layers', 'num_attention_heads
 # What bert4keras takes where a config says nothing
 _DEFAULTS = {'hidden_act': 'gelu', 'max_position_embeddings': 512, 'type_vocab_size': 2, 'hidden_dropout_prob': 0,
              'attention_probs_dropout_prob': 0, 'application': 'mlm', 'do_lower_case': True}
-_NOT_THE_NETWORK_S = ('config_path', 'checkpoint_path', 'model', 'application', 'return_keras_model')
+# bert4keras' own arguments, of which a config has no say
+_NOT_THE_NETWORK_S = ('config_path', 'checkpoint_path', 'model', 'application', 'return_keras_model', 'prefix', 'name',
+                      'layers', 'sequence_length', 'with_mlm', 'with_pool', 'with_nsp', 'custom_position_ids',
+                      'keep_tokens', 'compound_tokens', 'additional_input_layers')
+# Settings that change what is computed, each with the one value that bert4keras computes
+_ONLY = {'position_embedding_type': 'absolute', 'rotary_value': False, 'num_hidden_groups': 1, 'inner_group_num': 1,
+         'use_task_id': False, 'scale_attn_weights': True, 'scale_attn_by_inverse_layer_idx': False,
+         'norm_type': 'layer_norm', 'max_relative_position': 64}
 
 
 def find_file(folder, what, patterns):
@@ -58,18 +65,34 @@ def normalise(raw, path):
 
     Arguments: `raw` dict under Google's keys; `path` names the file in messages.
 
-    Raises: UserError where a size is missing.
+    Raises: UserError where a size is missing or no number, or a setting is one that bert4keras does not compute.
 
     >>> sizes = dict(vocab_size=9, hidden_size=4, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
     >>> normalise(sizes, 'config.json')['hidden_act']
     'gelu_erf'
     """
+    config = dict(_DEFAULTS, **{key: value for key, value in raw.items() if value is not None})
     for key in _SIZES:
-        if not isinstance(raw.get(key), int):
+        if not isinstance(config.get(key), int):
             raise UserError('%s has no %r, a number: is it the config of a BERT-like model?' % (path, key))
-    config = dict(_DEFAULTS, **raw)
+    for key, least in dict(dict.fromkeys(_SIZES, 1), max_position_embeddings=1, type_vocab_size=0).items():
+        if isinstance(config[key], bool) or not isinstance(config[key], int) or config[key] < least:
+            raise UserError('%s: %s is %r, and should be a number of %d or more.' % (path, key, config[key], least))
+    for key, wanted in (('do_lower_case', (True, False)), ('application', ('mlm', 'lm'))):
+        if config[key] not in wanted:
+            raise UserError('%s: %s is %r, and should be one of %s.' % (path, key, config[key], ', '.join(map(
+                json.dumps, wanted))))
+    check_computed(config, path)
     config['hidden_act'] = _ACTIVATIONS.get(str(config['hidden_act']), config['hidden_act'])
     return config
+
+
+def check_computed(config, path):
+    """Raises UserError for a setting that bert4keras computes otherwise: the answers would be wrong without a word."""
+    for key, value in _ONLY.items():
+        if config.get(key, value) not in (value, None):
+            raise UserError('%s: %s %r changes what the model computes, and bert4keras has only %r.' % (
+                path, key, config[key], value))
 
 
 def network_arguments(config):

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from pet_keras.checkpoints.config import CONFIGS, find_file, read_config
+from pet_keras.checkpoints.config import CONFIGS, check_computed, find_file, read_config
 from pet_keras.checkpoints.names import hugging_face_names, mlm_head
 from pet_keras.checkpoints.vocabulary import find_vocab
 from pet_keras.errors import UserError
@@ -18,10 +18,6 @@ _KEYS = {'hidden_size': 'n_embd', 'num_hidden_layers': 'n_layer', 'num_attention
          'layer_norm_eps': 'layer_norm_epsilon', 'hidden_dropout_prob': 'resid_pdrop',
          'attention_probs_dropout_prob': 'attn_pdrop'}
 _KEPT = ('vocab_size', 'type_vocab_size', 'embedding_size', 'hidden_act', 'initializer_range', 'application')
-# Settings that change what is computed, each with the one value that bert4keras computes
-_ONLY = {'position_embedding_type': 'absolute', 'rotary_value': False, 'num_hidden_groups': 1, 'inner_group_num': 1,
-         'use_task_id': False, 'scale_attn_weights': True, 'scale_attn_by_inverse_layer_idx': False,
-         'norm_type': 'layer_norm', 'max_relative_position': 64}
 # The output's table, where the file holds it once more, and its bias
 _TIED = ('cls.predictions.decoder.', 'predictions.decoder.', 'generator_lm_head.', 'lm_head.')
 
@@ -121,10 +117,7 @@ class HuggingFaceSource(TensorSource):
 
     def _translated(self, raw, family):
         """The config under Google's keys."""
-        for key, value in _ONLY.items():
-            if raw.get(key, value) not in (value, None):
-                raise UserError('%s: %s %r changes what the model computes, and bert4keras has only %r.' % (
-                    self.config_path, key, raw[key], value))
+        check_computed(raw, self.config_path)
         config = {key: raw[key] for key in _KEPT if key in raw}
         for ours, theirs in _KEYS.items():
             value = raw.get(ours, raw.get(theirs))

@@ -19,7 +19,7 @@ def read_tokens(path):
     if path.endswith('.json'):
         return _tokens_of_json(path)
     try:
-        with open(path, encoding='utf-8') as reader:
+        with open(path, encoding='utf-8-sig') as reader:
             return [line.rstrip('\r\n') for line in reader]
     except UnicodeDecodeError:
         raise UserError('%s is not UTF-8.' % path) from None
@@ -57,6 +57,8 @@ def read_vocab(path, size, config_path):
     Raises: UserError where the number is another, or a special token of BERT is missing.
     """
     tokens = read_tokens(path)
+    while len(tokens) > size and not tokens[-1]:
+        tokens.pop()  # blank lines at the end
     vocab = {token: i for i, token in enumerate(tokens)}
     if len(tokens) != size:
         raise UserError('%s holds %d tokens but %s says vocab_size %d: these files are not of one release.' % (

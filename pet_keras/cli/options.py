@@ -45,7 +45,7 @@ def add_model_options(parser):
     """The pattern, the checkpoint and the length."""
     parser.add_argument('--pattern', help='a name in the task, or a pattern of your own: "[MASK]满意。{text}" '
                         "(default: the task's first; of a causal model the first whose blank comes last)")
-    parser.add_argument('--checkpoint', help='a shipped model or a folder in Google\'s format (default %s); '
+    parser.add_argument('--checkpoint', help='a shipped model, a folder or file of weights, or hf:owner/name (default %s); '
                         'with --model: where the checkpoint of a prompt is now' % DEFAULT)
     parser.add_argument('--causal', action='store_true', help='the checkpoint is a left-to-right language model '
                         '(NEZHA-GPT); the shipped GPT and the gpt families are known')

@@ -6,6 +6,7 @@ import pytest
 from folders import error, path, set_config
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.config import CONFIGS, find_file, network_arguments, normalise, read_config
+from pet_keras.errors import UserError
 
 SIZES = {'vocab_size': 9, 'hidden_size': 4, 'num_hidden_layers': 1, 'num_attention_heads': 2, 'intermediate_size': 8}
 
@@ -64,7 +65,7 @@ def test_the_dict_that_was_read_is_left_as_it_was():
 @pytest.mark.parametrize('name, activation', [
     ('gelu', 'gelu_erf'), ('gelu_erf', 'gelu_erf'), ('gelu_new', 'gelu_tanh'), ('gelu_tanh', 'gelu_tanh'),
     ('gelu_pytorch_tanh', 'gelu_tanh'), ('gelu_fast', 'gelu_tanh'), ('gelu_python', 'gelu_erf'),
-    ('relu', 'relu'), (None, None), (['gelu'], ['gelu'])])
+    ('relu', 'relu'), (None, 'gelu_erf'), (['gelu'], ['gelu'])])
 def test_the_config_decides_the_form_of_gelu(name, activation):
     assert normalise(dict(SIZES, hidden_act=name), 'config')['hidden_act'] == activation
 
@@ -111,3 +112,31 @@ def test_a_file_that_is_not_there_or_there_twice_is_told(tmp_path):
         (tmp_path / name).write_text('{}')
     assert 'could be the config: a_config.json, b_config.json' in error(
         str(tmp_path), lambda folder: find_file(folder, 'config', [CONFIGS]))
+
+
+
+@pytest.mark.parametrize('key, value', [
+    ('num_attention_heads', 0), ('num_attention_heads', -4), ('hidden_size', True), ('max_position_embeddings', '64'),
+    ('type_vocab_size', -1), ('do_lower_case', 'false'), ('application', 'seq2seq')])
+def test_a_setting_that_is_no_such_number_or_word_is_named_with_its_value(key, value):
+    with pytest.raises(UserError) as caught:
+        normalise(dict(SIZES, **{key: value}), 'config.json')
+    assert str(caught.value).startswith('config.json: %s is %r' % (key, value))
+
+
+def test_a_null_is_a_setting_left_out():
+    nulls = dict(SIZES, hidden_act=None, max_position_embeddings=None, type_vocab_size=None, do_lower_case=None)
+    assert normalise(nulls, 'config.json') == normalise(SIZES, 'config.json')
+
+
+@pytest.mark.parametrize('key, value', [('max_relative_position', 32), ('num_hidden_groups', 3),
+                                        ('position_embedding_type', 'relative_key')])
+def test_a_setting_that_bert4keras_computes_otherwise_is_refused_in_every_format(key, value):
+    with pytest.raises(UserError, match='%s .* changes what the model computes' % key):
+        normalise(dict(SIZES, **{key: value}), 'config.json')
+
+
+def test_a_config_has_no_say_in_how_the_network_is_built():
+    """A prefix of layer names, say, would leave every weight that it hides at random."""
+    given = dict(SIZES, prefix='x-', name='y', layers={}, sequence_length=3, with_pool=True, with_mlm=False)
+    assert network_arguments(normalise(given, 'config.json')) == network_arguments(normalise(SIZES, 'config.json'))

@@ -37,3 +37,10 @@ def test_a_missing_special_token_is_named(tmp_path, token):
 def test_a_vocabulary_in_another_encoding_is_named(tmp_path):
     file = write(tmp_path, '\n'.join(TOKENS).encode('utf-16'))
     assert error(file, read_tokens) == file + ' is not UTF-8.'
+
+
+@pytest.mark.parametrize('content', ['\ufeff%s', '%s\n', '%s\n\n\r\n'], ids=['byte order mark', 'blank line', 'blank lines'])
+def test_a_byte_order_mark_and_blank_lines_at_the_end_are_no_tokens(tmp_path, content):
+    path = tmp_path / 'vocab.txt'
+    path.write_text(content % '[PAD]\n[UNK]\n[CLS]\n[SEP]\n好\n', encoding='utf-8')
+    assert list(read_vocab(str(path), 5, 'config.json')) == ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '好']
