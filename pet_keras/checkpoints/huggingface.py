@@ -18,6 +18,8 @@ _KEYS = {'hidden_size': 'n_embd', 'num_hidden_layers': 'n_layer', 'num_attention
          'layer_norm_eps': 'layer_norm_epsilon', 'hidden_dropout_prob': 'resid_pdrop',
          'attention_probs_dropout_prob': 'attn_pdrop'}
 _KEPT = ('vocab_size', 'type_vocab_size', 'embedding_size', 'hidden_act', 'initializer_range', 'application')
+# Tensors without which the answers would be another model's: adapters, relative positions, further groups of layers
+_COUNTS = re.compile(r'lora_|crossattention|distance_embedding|albert_layer_groups\.[1-9]|albert_layers\.[1-9]')
 # The output's table, where the file holds it once more, and its bias
 _TIED = ('cls.predictions.decoder.', 'predictions.decoder.', 'generator_lm_head.', 'lm_head.')
 
@@ -50,6 +52,10 @@ class TensorSource(object):
         used = {name for name, _ in self._found.values()} | {there.get(name + end) for name in tied for end in (
             'weight', 'bias')}
         self.left_out = sorted(set(tensors.shapes) - used)
+        for name in self.left_out:
+            if _COUNTS.search(name):
+                raise UserError('%s holds %s, which changes what the model computes and has no place in its network here: '
+                                'merge or leave out what was added to the model.' % (tensors.path, name))
         self.shapes = {ours: self._shape(*found) for ours, found in self._found.items()}
 
     def _shape(self, name, how):

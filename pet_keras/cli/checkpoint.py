@@ -49,7 +49,7 @@ def inspect(args):
     from pet_keras.cloze.task import Task
     checkpoint = Checkpoint(args.name, 'lm' if args.causal else None)
     found = checkpoint.describe()
-    found['tensors'] = len(checkpoint.shapes)
+    found['tensors'], found['not_used'] = len(checkpoint.shapes), checkpoint.source.left_out
     found['vocabulary'] = vocabulary(checkpoint)
     found['tasks'] = {name: missing_words(Task.load(name), checkpoint.tokenizer()) for name in args.task}
     if not args.no_measure:
@@ -100,6 +100,11 @@ def missing_words(task, tokenizer):
     return [word for word in words if not all(token in tokenizer._token_dict for token in tokens(word))]
 
 
+def _write_not_used(names):
+    if names:
+        yield 'not used', '%d tensors: %s%s' % (len(names), ', '.join(names[:3]), ', …' * (len(names) > 3))
+
+
 def _write_vocabulary(found):
     yield 'vocabulary', 'the embedding table has %s rows: %s' % (
         found['table_rows'], 'they match' if found['matches'] else 'THEY DO NOT BELONG TOGETHER')
@@ -124,4 +129,4 @@ def _write_diagnosis(found):
 
 
 _WRITTEN = {'tensors': lambda count: [('tensors', '%d, every one was read' % count)],
-            'vocabulary': _write_vocabulary, 'tasks': _write_tasks, 'diagnosis': _write_diagnosis}
+            'not_used': _write_not_used, 'vocabulary': _write_vocabulary, 'tasks': _write_tasks, 'diagnosis': _write_diagnosis}

@@ -288,3 +288,19 @@ def test_a_gpt_s_query_key_and_value_are_thirds_of_one_array(folder):
     for name, expected in (('query', [[0, 1], [6, 7]]), ('key', [[2, 3], [8, 9]]), ('value', [[4, 5], [10, 11]])):
         name = 'gpt/transformer/layer_0/attention/self/%s/kernel' % name
         assert checkpoint.shapes[name] == (2, 2) and checkpoint.load_variable(name).tolist() == expected
+
+
+@pytest.mark.parametrize('name', ['bert.encoder.layer.0.attention.self.query.lora_A.weight',
+                                  'bert.encoder.layer.0.crossattention.self.query.weight',
+                                  'bert.encoder.layer.1.attention.self.distance_embedding.weight'])
+def test_a_tensor_that_would_change_the_answers_is_refused_and_others_are_named(folder, name):
+    def change(tensors):
+        tensors['bert.pooler.dense.bias'] = np.ones(16, 'float32')
+    retensor(folder, change)
+    assert Checkpoint(folder).source.left_out == ['bert.pooler.dense.bias'] or 'bert/pooler/dense/bias' in Checkpoint(
+        folder).shapes
+
+    def worse(tensors):
+        tensors[name] = np.ones((2, 2), 'float32')
+    retensor(folder, worse)
+    assert name in error(folder) and 'changes what the model computes' in error(folder)
