@@ -5,7 +5,7 @@ import os
 
 from pet_keras.cloze.pattern import Pattern
 from pet_keras.cloze.verbalizer import Verbalizer
-from pet_keras.data.reading import check_writable, parse_json
+from pet_keras.data.rows import check_writable, parse_json
 from pet_keras.errors import UserError
 
 _FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'tasks')

@@ -2,16 +2,15 @@
 
 Files are read a row at a time, and reading goes on after a bad row. Of each text its normalised form stays in memory.
 """
-import csv
 import hashlib
 import itertools
-import sys
 from collections import Counter
 
 import numpy as np
 
 from pet_keras.data.duplicates import TextTable, bigrams, jaccard, near_partners, normalised
-from pet_keras.data.reading import LABEL, TEXT, TEXT_B, field_of, check_writable, format_by_ending, format_of, parse_json
+from pet_keras.data.reading import format_by_ending, format_of
+from pet_keras.data.rows import LABEL, TEXT, TEXT_B, Lines, field_of, rows_of
 from pet_keras.errors import UserError
 
 _SHOWN = 3  # examples of each finding
@@ -72,97 +71,6 @@ def check(paths, task=None, maxlen=128, near=0.8, format=None, progress=None):
 
 # --- reading ----------------------------------------------------------------------------------------------
 
-class _Lines(object):
-    """Iterates over a file's lines. `number` is where it is; `bad` the lines so far that are not UTF-8."""
-    def __init__(self, path, progress):
-        self.path, self.progress, self.sha256, self.number, self.bad = path, progress, hashlib.sha256(), 0, set()
-        self._lines = self._read()
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        return next(self._lines)
-
-    def _read(self):
-        try:
-            stream = sys.stdin.buffer if self.path == '-' else open(self.path, 'rb')
-        except FileNotFoundError:
-            raise UserError('%s: no such file.' % self.path) from None
-        with stream:
-            for self.number, raw in enumerate(stream, 1):
-                self.sha256.update(raw)
-                try:
-                    line = raw.decode('utf-8-sig' if self.number == 1 else 'utf-8')
-                except UnicodeDecodeError:
-                    self.bad.add(self.number)
-                    line = raw.decode('utf-8', 'replace')
-                if self.number % _STEP == 0:
-                    self.progress('%s: %d lines' % (self.path, self.number))
-                yield line.rstrip('\r\n')
-
-
-def _rows(lines, format, is_pair):
-    """Yields the columns of each row as a dict, None for a blank row, or a str that says what is wrong with it."""
-    if format == 'text':
-        yield from ({'text': line} if line.strip() else None for line in lines)
-    elif format == 'json':
-        yield from _json_rows(lines)
-    else:
-        yield from _table_rows(_cells(lines, format), is_pair)
-
-
-def _json_rows(lines):
-    first = True
-    for line in lines:
-        if first and line.lstrip().startswith('['):  # one array
-            items = parse_json('\n'.join([line] + list(lines)), lines.path + ': not a JSON array')
-            if lines.bad:
-                raise UserError('%s, line %d: not UTF-8.' % (lines.path, min(lines.bad)))
-            for lines.number, item in enumerate(items, 1):
-                yield item if isinstance(item, dict) else 'not a JSON object'
-            return
-        first = first and not line.strip()
-        try:
-            fields = parse_json(line, 'not JSON') if line.strip() else None
-            if '\\u' in line:
-                check_writable(fields, 'not text')
-        except UserError as e:
-            fields = str(e)
-        yield fields if fields is None or isinstance(fields, (dict, str)) else 'not a JSON object'
-
-
-def _table_rows(records, is_pair):
-    header, first, expected = None, True, ['text_a', 'text_b'] if is_pair else ['text']
-    for cells in records:
-        if isinstance(cells, str) or not any(cell.strip() for cell in cells):
-            yield cells or None if isinstance(cells, str) else None
-            continue
-        is_header, first = first and {cell.strip().lower() for cell in cells} & set(TEXT), False
-        columns = header or expected + ['label'] * (len(cells) > len(expected))
-        if is_header:
-            header = [cell.strip() for cell in cells]
-        elif len(cells) == len(columns):
-            yield dict(zip(columns, cells))
-        else:
-            yield '%d columns where %d (%s) were expected' % (len(cells), len(columns), ', '.join(columns))
-
-
-def _cells(lines, format):
-    """Yields the cells of each record, or a str that says what is wrong with it."""
-    if format == 'tsv':
-        yield from (line.split('\t') for line in lines)
-        return
-    reader = csv.reader((line + '\n' for line in lines), strict=True)
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error as e:
-            yield 'not CSV: %s' % e
-
-
 def _parts(fields, task):
     """(texts, label or None) of a row; UserError for what is not a text, or no label of the task."""
     is_pair = task.is_pair if task else field_of(fields, TEXT_B) is not None
@@ -179,14 +87,20 @@ def _parts(fields, task):
 def _read(table, number, path, format, task, maxlen, progress):
     """Adds the texts of a file to the table; returns what is known of the file so far."""
     found = {name: {'count': 0, 'lines': []} for name in ('blank', 'empty', 'malformed', 'over_long')}
-    lines, labels, before = _Lines(path, progress), Counter(), 0
+    sha256, labels, before = hashlib.sha256(), Counter(), 0
+
+    def each(number, raw):
+        sha256.update(raw)
+        if number % _STEP == 0:
+            progress('%s: %d lines' % (path, number))
 
     def note(name, line):
         found[name]['count'] += 1
         if found[name]['count'] <= _SHOWN:
             found[name]['lines'].append(line)
 
-    for fields in _rows(lines, format, bool(task and task.is_pair)):
+    lines = Lines(path, each)
+    for fields in rows_of(lines, format, bool(task and task.is_pair)):
         bad, before = lines.bad and not lines.bad.isdisjoint(range(before + 1, lines.number + 1)), lines.number
         if fields is None:
             note('blank', lines.number)
@@ -206,7 +120,7 @@ def _read(table, number, path, format, task, maxlen, progress):
         table.add(number, lines.number, normalised(*texts), label)
         labels[label] += 1
     unlabelled = labels.pop(None, 0)
-    return dict({'file': path, 'format': format, 'sha256': lines.sha256.hexdigest(), 'lines': lines.number,
+    return dict({'file': path, 'format': format, 'sha256': sha256.hexdigest(), 'lines': lines.number,
                  'texts': sum(labels.values()) + unlabelled}, **found,
                 labels=dict(labels.most_common()), unlabelled=unlabelled)
 

@@ -3,20 +3,17 @@
 TSV (`.tsv`, `.data`), CSV, JSON lines (`.json`, `.jsonl`; also one JSON array) and plain text, in UTF-8
 with or without BOM. FewCLUE's files and the published sentiment set are read as they are.
 """
-import csv
 import json
 import os
 import sys
 from collections import namedtuple
 
 from pet_keras.data.example import Example
+from pet_keras.data.rows import LABEL, TEXT, TEXT_B, Lines, field_of, rows_of
 from pet_keras.errors import UserError
 
 Row = namedtuple('Row', 'example fields line')  # what was read, the file's own columns, and the line
 
-TEXT = ('text', 'text_a', 'sentence', 'sentence1', 'content', 'review', 'title', 'abst')
-TEXT_B = ('text_b', 'sentence2')
-LABEL = ('label', 'label_id')
 _FORMATS = {'.tsv': 'tsv', '.data': 'tsv', '.csv': 'csv', '.json': 'json', '.jsonl': 'json', '.txt': 'text'}
 FORMATS = ('tsv', 'csv', 'json', 'text')
 
@@ -59,7 +56,12 @@ def read_rows(path, task=None, labelled=True, format=None):
     format = format_of(path, format)
     rows, blank = [], []
     is_pair = bool(task and task.is_pair)
-    for line, fields in _records(path, format, is_pair, labelled):
+    lines = Lines(path)
+    for fields in rows_of(lines, format, is_pair, labelled):
+        lines.check()
+        line = lines.number
+        if isinstance(fields, str):
+            raise UserError('%s, %s %d: %s' % (path, lines.unit, line, fields))
         if fields is None:
             blank.append(line)
             continue
@@ -70,122 +72,13 @@ def read_rows(path, task=None, labelled=True, format=None):
             except UserError as e:
                 raise UserError('%s, line %d: %s' % (path, line, e)) from None
         rows.append(Row(example, fields, line))
+    lines.check()
     if blank:
         shown = ', '.join(map(str, blank[:5])) + (', …' if len(blank) > 5 else '')
         print('%s: skipped %d blank line%s (%s)' % (path, len(blank), 's' * (len(blank) > 1), shown), file=sys.stderr)
     if not rows:
         raise UserError('%s holds no example.' % path)
     return rows
-
-
-def _lines(path):
-    """(number, text) of each line; UserError for what is not UTF-8."""
-    try:
-        stream = sys.stdin.buffer if path == '-' else open(path, 'rb')
-    except FileNotFoundError:
-        raise UserError('%s: no such file.' % path) from None
-    with stream:
-        for number, raw in enumerate(stream, 1):
-            try:
-                yield number, raw.decode('utf-8-sig' if number == 1 else 'utf-8').rstrip('\r\n')
-            except UnicodeDecodeError:
-                raise UserError('%s, line %d: not UTF-8. Convert the file, e.g. '
-                                'iconv -f gb18030 -t utf-8.' % (path, number)) from None
-
-
-def _records(path, format, is_pair, labelled):
-    """(line, dict of columns) of each row; (line, None) for a blank one."""
-    lines = _lines(path)
-    if format == 'json':
-        yield from _json_records(path, lines)
-    elif format == 'text':
-        for number, line in lines:
-            yield number, {'text': line.strip()} if line.strip() else None
-    else:
-        yield from _table_records(path, format, lines, is_pair, labelled)
-
-
-def parse_json(text, complaint):
-    """JSON text → Python; UserError that begins with `complaint`."""
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise UserError('%s: it is nested too deeply.' % complaint) from None
-    except ValueError as e:
-        raise UserError('%s: %s' % (complaint, e)) from None
-
-
-def check_writable(value, place):
-    """UserError for what JSON can say and no UTF-8 file can hold: better now than after the work."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode('utf-8')
-    except RecursionError:
-        raise UserError('%s: it is nested too deeply.' % place) from None
-    except UnicodeEncodeError as e:
-        raise UserError('%s: \\u%x is half of a surrogate pair, not a character.' % (
-            place, ord(e.object[e.start]))) from None
-
-
-def _json_records(path, lines):
-    first = True
-    for number, line in lines:
-        if first and line.lstrip().startswith('['):  # one array
-            array = parse_json('\n'.join([line] + [rest for _, rest in lines]), path + ': not a JSON array')
-            for item, fields in enumerate(array, 1):
-                if not isinstance(fields, dict):
-                    raise UserError('%s, item %d: not a JSON object.' % (path, item))
-                check_writable(fields, '%s, item %d' % (path, item))
-                yield item, fields
-            return
-        first = first and not line.strip()
-        fields = parse_json(line, '%s, line %d: not JSON' % (path, number)) if line.strip() else None
-        if fields is not None and not isinstance(fields, dict):
-            raise UserError('%s, line %d: not a JSON object.' % (path, number))
-        check_writable(fields, '%s, line %d' % (path, number))
-        yield number, fields
-
-
-def _table_records(path, format, lines, is_pair, labelled):
-    """TSV and CSV: a first row that names the columns is a header; without one they are text(s), label."""
-    header, first = None, True
-    expected = ['text_a', 'text_b'] if is_pair else ['text']
-    for number, cells in _cells(path, format, lines):
-        if not any(cell.strip() for cell in cells):
-            yield number, None
-            continue
-        is_header, first = first and {c.strip().lower() for c in cells} & set(TEXT), False
-        if is_header:
-            header = [c.strip() for c in cells]
-        else:
-            columns = header or expected + ['label'] * (len(cells) > len(expected))
-            if len(cells) != len(columns):
-                raise UserError('%s, line %d: %d columns where %s expected.%s' % (
-                    path, number, len(cells), '%d (%s) were' % (len(columns), ', '.join(columns)),
-                    ' A text must not hold a tab.' if format == 'tsv' else ''))
-            if labelled and header is None and len(cells) == len(expected):
-                raise UserError('%s, line %d: no label; a row is %s.' % (
-                    path, number, ', '.join(expected + ['label'])))
-            yield number, dict(zip(columns, cells))
-
-
-def _cells(path, format, lines):
-    """(line, list of cells); CSV quotes may span lines."""
-    if format == 'tsv':
-        for number, line in lines:
-            yield number, line.split('\t')
-        return
-    reader = csv.reader((line + '\n' for _, line in lines), strict=True)
-    try:
-        for cells in reader:
-            yield reader.line_num, cells
-    except csv.Error as e:
-        raise UserError('%s, line %d: not CSV: %s' % (path, reader.line_num, e)) from None
-
-
-def field_of(fields, names):
-    """The first of the columns `names`, whatever their case, that a record has; None without any."""
-    lowered = {str(key).lower(): value for key, value in fields.items()}
-    return next((lowered[name] for name in names if lowered.get(name) is not None), None)
 
 
 def _example(path, line, fields, is_pair, labelled):

@@ -7,7 +7,8 @@ import random
 from collections import Counter
 
 from pet_keras.data.example import without
-from pet_keras.data.reading import TEXT_B, field_of, format_by_ending, format_of, read_rows
+from pet_keras.data.reading import format_by_ending, format_of, read_rows
+from pet_keras.data.rows import TEXT_B, field_of
 from pet_keras.errors import UserError
 
 SPLITS = 'splits.json'

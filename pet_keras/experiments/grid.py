@@ -5,7 +5,7 @@ import json
 import os
 import re
 
-from pet_keras.data.reading import parse_json
+from pet_keras.data.rows import parse_json
 from pet_keras.errors import UserError
 
 _TOP = {'name', 'description', 'tasks', 'task', 'data', 'checkpoints', 'methods', 'patterns', 'labelled', 'unlabelled',
