@@ -13,7 +13,7 @@ import numpy as np
 from pet_keras.checkpoints.atomic import written_at_once
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.fingerprint import fingerprint
-from pet_keras.checkpoints.google import GoogleSource, check_dtype
+from pet_keras.checkpoints.google import GoogleSource, check_dtype, save_tensors
 from pet_keras.checkpoints.huggingface import HuggingFaceSource
 from pet_keras.checkpoints.names import hugging_face_names, is_of_cloze, is_of_optimizer, layer_norm_eps, word_table
 from pet_keras.checkpoints.tensor_files.dtypes import FLOATS, kept_as, narrow
@@ -88,7 +88,12 @@ def convert(checkpoint, folder, to='google', dtype='float32', keep_tokens=(), ve
             with open(os.path.join(new, name), 'w', encoding='utf-8') as writer:
                 json.dump(content, writer, ensure_ascii=False, indent=1)
         _write_tokens(os.path.join(new, 'vocab.txt'), tokens, checkpoint.vocab_path)
-        (_save_v2 if to == 'google' else write_safetensors)(os.path.join(new, FORMATS[to]), tensors)
+        path = os.path.join(new, FORMATS[to])
+        if to == 'google':
+            save_tensors(path, [name for name, *_ in tensors],
+                         (narrow(read(), stored, name) for name, _, stored, read in tensors))
+        else:
+            write_safetensors(path, tensors)
         copy = Checkpoint(new)
         if dtype == 'float32' and copy.fingerprint != _wanted(checkpoint, source, config, vocab, dropped):
             raise UserError('The copy of %s is not the same model, so it was not kept.' % checkpoint.name)
@@ -249,15 +254,3 @@ def _hugging_face_files(checkpoint, config, vocab, dtype):
     if checkpoint.max_position:
         tokenizer['model_max_length'] = checkpoint.max_position
     return {'config.json': written, 'tokenizer_config.json': tokenizer}
-
-
-def _save_v2(prefix, tensors):
-    """Writes a checkpoint of TensorFlow's; see `write_safetensors` for the arguments and what is raised."""
-    from pet_keras.backend import no_chatter, tf
-    with tf.device('CPU'), no_chatter():  # of oneDNN, whose complaint about float16 does not matter here
-        arrays = [tf.constant(narrow(read(), stored, name)) for name, _, stored, read in tensors]
-        try:
-            tf.raw_ops.SaveV2(prefix=prefix, tensor_names=[name for name, *_ in tensors], tensors=arrays,
-                              shape_and_slices=[''] * len(tensors))
-        except tf.errors.OpError as e:
-            raise OSError('%s cannot be written: %s' % (prefix, e.message.split('\n')[0])) from None

@@ -91,7 +91,6 @@ def write_google(folder, config, vocab_path, variables, dtype='float32'):
 
     Raises: UserError for another type, or a number beyond it; OSError where the folder cannot be written.
     """
-    from pet_keras.backend import no_chatter, tf
     check_dtype(dtype)
     names, tensors = [], []
     for name, value in variables:
@@ -101,12 +100,23 @@ def write_google(folder, config, vocab_path, variables, dtype='float32'):
         if dtype == 'float16' and np.isinf(tensors[-1]).any():
             raise UserError('%s holds numbers beyond float16, whose largest is 65504: write float32.' % name)
     os.makedirs(folder, exist_ok=True)
-    prefix = os.path.join(folder, 'bert_model.ckpt')
     with open(os.path.join(folder, 'bert_config.json'), 'w', encoding='utf-8') as writer:
         json.dump(config, writer, ensure_ascii=False, indent=1)
     write_vocab(vocab_path, os.path.join(folder, 'vocab.txt'))
-    try:
-        with no_chatter():  # of oneDNN, whose complaint about float16 does not matter here
+    save_tensors(os.path.join(folder, 'bert_model.ckpt'), names, tensors)
+
+
+def save_tensors(prefix, names, arrays):
+    """Writes a checkpoint of TensorFlow's, `prefix.index` and `prefix.data-*`.
+
+    Arguments: `arrays`, an iterable; all of them are in memory at once.
+
+    Raises: OSError where the files cannot be written.
+    """
+    from pet_keras.backend import no_chatter, tf
+    with tf.device('CPU'), no_chatter():  # of oneDNN, whose complaint about float16 does not matter here
+        tensors = [tf.constant(array) for array in arrays]
+        try:
             tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[''] * len(names), tensors=tensors)
-    except tf.errors.OpError as e:
-        raise OSError('%s cannot be written: %s' % (prefix, e.message.split('\n')[0])) from None
+        except tf.errors.OpError as e:
+            raise OSError('%s cannot be written: %s' % (prefix, e.message.split('\n')[0])) from None
