@@ -23,7 +23,8 @@ class ClozeClassifier(TextClassifier):
 
     Arguments:
         task: a Task, a shipped task's name or a task's JSON file.
-        checkpoint: a Checkpoint, a folder in Google's format, or a shipped model's name ('bert-small-zh').
+        checkpoint: a Checkpoint, or its name: a shipped model ('bert-small-zh'), a folder or file of weights, or
+            `hf:owner/name`.
         pattern: a name in the task, or a pattern of your own; None takes the task's first, or for a causal model the
             first whose blank comes last.
         maxlen: longest sequence in tokens; at most what the checkpoint allows. Longer texts are cut.
@@ -35,6 +36,7 @@ class ClozeClassifier(TextClassifier):
             last). An encoder reads this start, and puts out its own.
         dropout_rate: while training; None takes what the checkpoint's config says.
         seed: of the random rows and the encoder's weights.
+        check_head: whether to fill the blanks of a dozen sentences, and warn where the head looks untrained.
 
     With train='prompt' a pattern may have more `[unused]` tokens than the vocabulary: they start at random.
 
@@ -46,7 +48,7 @@ class ClozeClassifier(TextClassifier):
     kind, cloze = 'cloze', None
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, pattern=None, maxlen=128, train='all',
-                 prompt_encoder=None, prompt_init='unused', dropout_rate=None, seed=0):
+                 prompt_encoder=None, prompt_init='unused', dropout_rate=None, seed=0, check_head=True):
         super(ClozeClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate)
         if seed < 0:
             raise UserError('seed is 0 or more.')
@@ -63,7 +65,7 @@ class ClozeClassifier(TextClassifier):
             self.transformer = build(self.checkpoint, return_keras_model=False, tuning=self.tuning, **self.dropout)
         self.model = self.transformer.model
         self.tuning.start(self.task, pattern, self.tokenizer, seed)
-        if looks_untrained(self.transformer, self.checkpoint):
+        if check_head and looks_untrained(self.transformer, self.checkpoint):
             warnings.warn('The head of %s looks untrained: what it puts into a blank is chance. `pet-keras checkpoint '
                           'inspect` measures it; unlabelled texts train it.' % self.checkpoint.name, stacklevel=2)
 
@@ -135,7 +137,8 @@ class ClozeClassifier(TextClassifier):
         Arguments, result and errors: see TextClassifier.fit.
         """
         if unlabelled and settings.get('mask_rate') == 0:
-            raise UserError('With mask_rate=0 unlabelled texts teach nothing: they have no loss but that of their masks.')
+            raise UserError('With mask_rate=0 unlabelled texts teach nothing: they have no loss but that of their '
+                            'masks.')
         if unlabelled and self.train == 'prompt':
             raise UserError("Unlabelled texts stand in no pattern, so they teach a prompt nothing: leave them out, or "
                             "let all weights learn from them first (train='all').")
@@ -148,9 +151,8 @@ class ClozeClassifier(TextClassifier):
     @classmethod
     def from_settings(cls, task, checkpoint, fields):
         """The untrained classifier that a saved one was, from what `settings` gave."""
-        with warnings.catch_warnings():  # when it was made it was warned of, and it has learned since
-            warnings.filterwarnings('ignore', message='The head of .* looks untrained')
-            classifier = cls(task, checkpoint, fields['pattern'], fields['maxlen'], way_of(fields['tuning']))
+        classifier = cls(task, checkpoint, fields['pattern'], fields['maxlen'], way_of(fields['tuning']),
+                         check_head=False)  # when it was made it was warned of, and it has learned since
         tokens = fields.get('prompt_tokens')
         if tokens is not None and tokens != classifier.prompt_tokens:
             raise ValueError('its pattern and label words have the tokens %s, its rows are those of %s' % (

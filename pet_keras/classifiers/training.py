@@ -13,8 +13,6 @@ from pet_keras.classifiers.step import Step
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
 from pet_keras.errors import UserError
 
-DIGEST = 'digest of texts and label words'
-
 
 class Trainer(object):
     """One training run of a TextClassifier.
@@ -23,10 +21,11 @@ class Trainer(object):
         classifier: the classifier to train, in place.
         epochs: passes over the data, or over the first of several streams; None: 6, but 24 where only a prompt
             trains and 1 without labelled texts.
-        batch_size: texts a step, of all streams together, at least one of each; None: 8 of each stream, or 16 where the first has more
-            than 1,000 texts.
+        batch_size: texts a step, of all streams together, at least one of each; None: 8 of each stream, or 16 where
+            the first has more than 1,000 texts.
         learning_rate: of Adam; None takes the default of the way of tuning: 2e-5 for a base model and more for a
-            smaller one, a quarter of it without labelled texts (`tuning.default_learning_rate`); where only a prompt trains 0.01, or 0.001 through an encoder.
+            smaller one, a quarter of it without labelled texts (`tuning.default_learning_rate`); where only a prompt
+            trains 0.01, or 0.001 through an encoder.
         prompt_learning_rate: of the prompt's weights, where all others train as well; None: as theirs.
         mask_rate: share of the text's tokens that are masked for the auxiliary MLM loss (a causal model's
             auxiliary loss is on every token of the text); 0 leaves the auxiliary loss out.
@@ -81,9 +80,9 @@ class Trainer(object):
         if self.verbose and len(streams) > 1:
             read = self.epochs * steps_of(streams, self.batch_size) * sizes_of(streams, self.batch_size)[1]
             print('%d unlabelled texts are read in all, of %d given.' % (read, len(streams[1].texts)))
-        settings = self._settings(streams, dev)
-        self.classifier.trained_on = {name: settings[name] for name in ('labelled', 'unlabelled', 'dev', DIGEST)}
-        self.folder = self.out and TrainingState(self.out, settings, self._variables(), self.step.optimizer)
+        self.classifier.trained_on = self._trained_on(streams, dev)
+        self.folder = self.out and TrainingState(self.out, self._settings(streams), self._variables(),
+                                                self.step.optimizer)
         self._begin(dev)
         done = self._epoch()
         try:
@@ -210,19 +209,24 @@ class Trainer(object):
     def _weights(self):
         return [variable.numpy() for variable in self._variables()]
 
-    def _settings(self, streams, dev):
-        """What a resumed run must have in common with the interrupted one."""
-        texts = [text for stream in streams for text in stream.texts]
+    def _trained_on(self, streams, dev):
+        """How many texts of each kind there are, and a digest of them."""
+        texts, digest = [text for stream in streams for text in stream.texts], hashlib.sha256(b'[[')
+        for i, (tokens, target) in enumerate(texts):  # one by one: many of them make a long string
+            digest.update((', ' * bool(i) + json.dumps([tokens, np.asarray(target).tolist()])).encode())
+        digest.update(('], %s, %s]' % (json.dumps(list(dev)), json.dumps(self.classifier.task.scoring()))).encode())
         labelled = sum(target is not None for _, target in texts)
-        digest = hashlib.sha256(json.dumps([
-            [[tokens, np.asarray(target).tolist()] for tokens, target in texts], list(dev),
-            self.classifier.task.scoring()]).encode()).hexdigest()[:12]
+        return {'labelled': labelled, 'unlabelled': len(texts) - labelled, 'dev': len(dev),
+                'digest of texts and label words': digest.hexdigest()[:12]}
+
+    def _settings(self, streams):
+        """What a resumed run must have in common with the interrupted one."""
         return dict(
             {name: getattr(self, name) for name in (
                 'learning_rate', 'prompt_learning_rate', 'batch_size', 'mask_rate', 'whole_words', 'auxiliary',
                 'auxiliary_weight', 'seed')},
             schedule=self.schedule if self.schedule == 'constant' else 'linear over %d epochs' % self.epochs,
             kind=self.classifier.kind, checkpoint=self.classifier.checkpoint.fingerprint,
-            dropout=self.classifier.dropout_rates(), labelled=labelled, unlabelled=len(texts) - labelled, dev=len(dev),
+            dropout=self.classifier.dropout_rates(),
             streams=[[stream.share, stream.weight] for stream in streams], **self.classifier.settings(),
-            **{DIGEST: digest})
+            **self.classifier.trained_on)

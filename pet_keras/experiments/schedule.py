@@ -30,9 +30,9 @@ class Schedule(object):
         self.grid, self.out, self.jobs = grid, out, jobs
         self._checkpoints, self._checksums, self._tasks = {}, {}, {}
 
-    def all_jobs(self):
+    def _jobs(self, by_key):
         """Every Job that is known to be needed now; those of a choice that is still open are missing."""
-        found, by_key = [], self._by_key()
+        found = []
         for run in self.grid.runs:
             if not run['choose']:
                 found.append(self._job(run))
@@ -47,7 +47,7 @@ class Schedule(object):
     def missing(self):
         """The Jobs without a record, each once."""
         by_key = self._by_key()
-        return [job for job in {job.key: job for job in self.all_jobs()}.values() if not self._done(job, by_key)]
+        return [job for job in {job.key: job for job in self._jobs(by_key)}.values() if not self._done(job, by_key)]
 
     def found(self):
         """The records of this grid's runs, in the order of the runs; those of candidates are left out.
@@ -56,7 +56,7 @@ class Schedule(object):
         """
         by_key = self._by_key()
         return [dict(record, **{name: job.run.get(name) for name in ('checkpoint', 'name', 'chosen')})
-                for job in self.all_jobs() for record in by_key.get(job.key, []) if record['tests']]
+                for job in self._jobs(by_key) for record in by_key.get(job.key, []) if record['tests']]
 
     def check(self):
         """Raises UserError for what would stop a run that is still to be done, before any is."""
