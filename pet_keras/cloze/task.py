@@ -105,6 +105,18 @@ class Task(object):
         except (TypeError, AttributeError):
             raise UserError('%s: %s' % (path, _SHAPE)) from None
 
+    def with_words(self, words):
+        """The task with other words for its labels, the same in every pattern.
+
+        Arguments: `words`, dict label → word or words. Raises: UserError where its labels are not the task's.
+        """
+        if set(words) != set(self.labels):
+            raise UserError('words: the labels of task %s are %s, not %s.' % (
+                self.name, ', '.join(self.labels), ', '.join(words)))
+        return Task({key: pattern.string for key, pattern in self.patterns.items()},
+                    {label: words[label] for label in self.labels}, self.aliases, self.verbalizer.aggregation, self.name,
+                    self.description, self.example, word_score=self.verbalizer.word_score)
+
     def scoring(self):
         """What of the task decides a text's scores, as a dict for JSON."""
         fields = {'labels': self.verbalizer.words, 'aggregation': self.verbalizer.aggregation}

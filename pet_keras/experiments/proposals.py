@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.cloze.batching import question_batches
 from pet_keras.cloze.masking import segment
-from pet_keras.cloze.pattern import tokenize
 from pet_keras.networks.fill import fill_mask
 from pet_keras.networks.models import build, model_inputs
 
@@ -52,7 +53,7 @@ def paraphrased_patterns(task, pattern, examples, checkpoint, most=10):
 
     Arguments: `pattern`, a Pattern of the task; `examples`, list of Example; 32 of them are read.
     """
-    found = []
+    found, model = [], build(checkpoint)
     for place, (kind, text) in enumerate(pattern.pieces):
         words = segment(text) if kind == 'text' else []
         for i, word in enumerate(words):
@@ -66,7 +67,7 @@ def paraphrased_patterns(task, pattern, examples, checkpoint, most=10):
                 other = pattern.pieces[:place] + [('text', before + new + after)] + pattern.pieces[place + 1:]
                 return [_filled(other, example, labels[k % len(labels)]) for k, example in enumerate(examples[:32])]
             found += [(score, ''.join(map(_string, pattern.pieces[:place])) + before + new + after + ''.join(map(
-                _string, pattern.pieces[place + 1:]))) for new, score in _substitutes(strings, len(word), checkpoint)
+                _string, pattern.pieces[place + 1:]))) for new, score in _substitutes(strings, len(word), checkpoint, model)
                 if new != word]
     found.sort(key=lambda pair: (-pair[0], pair[1]))
     return list(dict.fromkeys(string for _, string in found))[:most]
@@ -83,7 +84,7 @@ def _string(piece):
     return '{%s}' % value if kind == 'hole' else '[MASK]' * value if kind == 'mask' else value
 
 
-def _substitutes(strings, length, checkpoint, top=5):
+def _substitutes(strings, length, checkpoint, model, top=5):
     """[(word of `length` characters, mean log-probability)] of the likeliest, at most `top`.
 
     Arguments: `strings`, a function from what stands in the word's place to a list of texts.
@@ -91,7 +92,7 @@ def _substitutes(strings, length, checkpoint, top=5):
     beams = [('', 0.)]
     for step in range(length):
         texts = [strings(word + '[MASK]' * (length - step)) for word, _ in beams]
-        filled = fill_mask([text for some in texts for text in some], checkpoint, top=50)
+        filled = fill_mask([text for some in texts for text in some], checkpoint, top=50, model=model)
         longer = []
         for k, ((word, score), some) in enumerate(zip(beams, texts)):
             rows = [dict(blanks[0]) for blanks in filled[k * len(some):(k + 1) * len(some)]]
@@ -112,22 +113,15 @@ def preferred_words(task, pattern, labelled, checkpoint, top=5):
 
     Arguments: `labelled`, list of Example with labels, some of each.
     """
-    model, tokenizer = build(checkpoint), checkpoint.tokenizer()
-    means = {}
-    for label in task.labels:
-        rows = []
-        for example in labelled:
-            if example.label != label:
-                continue
-            texts = [tokenizer.tokens_to_ids(tokenize(tokenizer, t)) for t in (
-                example.text, example.text_b) if t is not None]
-            encoded = pattern.encode(tokenizer, *texts, maxlen=min(128, checkpoint.max_position or 128))
-            position = encoded.mask_positions[0] - checkpoint.is_causal
-            logits = model(model_inputs(model, *[np.array([row], 'int32') for row in (
-                encoded.token_ids, encoded.segment_ids, [position])]), training=False).numpy()[0, 0].astype('float64')
-            rows.append(logits - np.logaddexp.reduce(logits))
-        if rows:
-            means[label] = np.mean(rows, axis=0)
+    classifier = ClozeClassifier(task, checkpoint, pattern)
+    model, tokenizer, log_proba = classifier.model, classifier.tokenizer, [None] * len(labelled)
+    questions = [classifier.questions(classifier.tokenize(example))[:1] for example in labelled]
+    for batch, *inputs in question_batches(questions, 64):
+        logits = model(model_inputs(model, *inputs), training=False).numpy()[:, 0].astype('float64')
+        for i, row in zip(batch, logits):
+            log_proba[i] = row - np.logaddexp.reduce(row)
+    by_label = {label: [row for row, e in zip(log_proba, labelled) if e.label == label] for label in task.labels}
+    means = {label: np.mean(rows, axis=0) for label, rows in by_label.items() if rows}
     found = {}
     for label, own in means.items():
         others = [mean for other, mean in means.items() if other != label]

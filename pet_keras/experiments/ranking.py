@@ -1,20 +1,20 @@
-"""Patterns and verbalizers ranked on texts: without labels by how much the answers depend on the text, with a few by AUC."""
+"""Patterns and verbalizers ranked on texts: with labels by AUC, without by how much the answers depend on the text."""
 import collections
 
 import numpy as np
 
+from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.calibration import match_prior
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.metrics import area_under_roc
-from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 
-# pattern: a string; words: dict label → words. information in bits; auc, accuracy (percent) and their 95 % intervals are
-# None without labelled texts
+# pattern: a string; words: dict label → words. information in bits; auc, accuracy (percent) and their 95 % intervals
+# are None without labelled texts
 Ranked = collections.namedtuple('Ranked', 'name pattern words information auc auc_interval accuracy accuracy_interval')
 
 
-def rank_patterns(task, candidates, unlabelled=(), labelled=(), checkpoint=None, folds=5, seed=0, verbose=0):
+def rank_patterns(task, candidates, unlabelled=(), labelled=(), checkpoint=DEFAULT, folds=5, seed=0, verbose=0):
     """Candidates from the best to the worst, as a list of Ranked.
 
     - `information`: mutual information of text and answer in bits, H(mean p) - mean H(p) over all texts, after the
@@ -38,26 +38,18 @@ def rank_patterns(task, candidates, unlabelled=(), labelled=(), checkpoint=None,
         raise UserError('Ranking needs texts: unlabelled ones, or, better, some with labels.')
     texts = [e._replace(label=None) for e in list(unlabelled) + list(labelled)]
     truth = np.array([task.labels.index(task.label_of(e.label)) for e in labelled], int)
-    ranked, classifiers = [], {}
+    ranked, classifier = [], None
     for name, pattern, words in candidates:
-        key = repr(words)
-        if key not in classifiers:  # one network a verbalizer: its words' logits are in the graph
-            classifiers.clear()
-            classifiers[key] = ClozeClassifier(_task(task, pattern, words), *(() if checkpoint is None else (checkpoint,)),
-                                               pattern=pattern)
-        classifier = classifiers[key]
-        classifier.pattern = pattern
+        asked = task if words is None else task.with_words(words)
+        if classifier is None:
+            classifier = ClozeClassifier(asked, checkpoint, pattern)
+        classifier.task, classifier.pattern = asked, pattern
         scores = classifier.label_scores(texts)
-        ranked.append(_figures(name, pattern, words or task.verbalizer_of(classifier.pattern).words, scores, truth,
-                               folds, seed))
+        ranked.append(_figures(name, pattern, asked.verbalizer_of(classifier.pattern).words, scores, truth, folds, seed))
         if verbose:
             print('%s: %.3f bits%s' % (name, ranked[-1].information, '' if ranked[-1].auc is None else
                                        ', AUC %.3f' % ranked[-1].auc), flush=True)
     return sorted(ranked, key=lambda r: (r.information if r.auc is None else r.auc), reverse=True)
-
-
-def _task(task, pattern, words):
-    return task if words is None else Task({'P': pattern}, words, task.aliases, task.verbalizer.aggregation, task.name)
 
 
 def _figures(name, pattern, words, scores, truth, folds, seed):

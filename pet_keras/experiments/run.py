@@ -93,15 +93,8 @@ def check(run, folder, checkpoint, checked):
 
 def task_of(run):
     """The Task of a run, with the run's own words for its labels if it has some."""
-    task, words = Task.load(run['task']), run['words']
-    if not words:
-        return task
-    if set(words) != set(task.labels):
-        raise UserError('words: the labels of task %s are %s, not %s.' % (
-            task.name, ', '.join(task.labels), ', '.join(words)))
-    return Task({name: pattern.string for name, pattern in task.patterns.items()},
-                {label: words[label] for label in task.labels}, task.aliases, task.verbalizer.aggregation, task.name,
-                word_score=task.verbalizer.word_score)
+    task = Task.load(run['task'])
+    return task.with_words(run['words']) if run['words'] else task
 
 
 def checkpoint_of(run):

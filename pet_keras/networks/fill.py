@@ -13,7 +13,7 @@ _SPECIAL = re.compile(r'(\[(?:MASK|SEP|PAD|CLS|UNK|unused\d+)\])')
 EXAMPLE = '科学技术是第一生[MASK]力'
 
 
-def fill_mask(texts, checkpoint, top=10, batch_size=32):
+def fill_mask(texts, checkpoint, top=10, batch_size=32, model=None):
     """The likeliest tokens of every `[MASK]`, with their probabilities: a softmax over the whole vocabulary.
 
     A masked model (arXiv 1810.04805, section 3.1) fills all blanks of a text in one pass, each as if the others stayed
@@ -25,6 +25,7 @@ def fill_mask(texts, checkpoint, top=10, batch_size=32):
         checkpoint: a Checkpoint, or anything that makes one.
         top: tokens a blank.
         batch_size: texts a step.
+        model: the network that `build` made of the checkpoint, where there is one already.
 
     Returns: for each text a list of its blanks, each a list of `top` pairs (token, probability), by probability and,
     of equal ones, by id. Pieces of words are shown as the vocabulary has them: `##ing`.
@@ -43,7 +44,7 @@ def fill_mask(texts, checkpoint, top=10, batch_size=32):
     encoded = [_encode(text, tokenizer, checkpoint) for text in ([texts] if isinstance(texts, str) else texts)]
     if not encoded:
         return []
-    model = build(checkpoint)
+    model = model or build(checkpoint)
 
     def best(token_ids, segment_ids, positions):
         """[[(token, probability), …] a position] of each sequence."""

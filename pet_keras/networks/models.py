@@ -107,7 +107,7 @@ def build_mlm(checkpoint, return_keras_model=True, prompt=None, tuning=None, **k
 
     Raises: UserError where there is no MLM head, or the files do not fit together.
     """
-    checkpoint = _checked(checkpoint)
+    checkpoint = _opened(checkpoint).check()
     if checkpoint.is_causal:
         raise UserError('%s is a causal language model: it has no blank to fill. Use build_lm.' % checkpoint.folder)
     return _build(checkpoint, (AtPositions, _FAMILIES[checkpoint.family]), return_keras_model, tuning, prompt,
@@ -120,7 +120,7 @@ def build_lm(checkpoint, return_keras_model=True, prompt=None, tuning=None, **kw
     For BERT-like architectures trained from left to right (`Checkpoint(..., application='lm')`: the shipped GPT,
     NEZHA-GPT, RoFormer-GPT) and bert4keras' GPT (GPT-OpenAI, CDial), GPT2 (CPM) and GPT2-ML.
     """
-    checkpoint = _checked(checkpoint)
+    checkpoint = _opened(checkpoint).check()
     if not checkpoint.family.startswith('gpt'):
         if checkpoint.application != 'lm':
             raise UserError("%s is not marked as a causal language model; if it is one, open it with "
@@ -133,11 +133,12 @@ def build_lm(checkpoint, return_keras_model=True, prompt=None, tuning=None, **kw
 
 def build(checkpoint, **kwargs):
     """`build_lm` for a causal checkpoint, `build_mlm` for the others."""
+    checkpoint = _opened(checkpoint)
     return (build_lm if checkpoint.is_causal else build_mlm)(checkpoint, **kwargs)
 
 
-def _checked(checkpoint):
-    return (checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)).check()
+def _opened(checkpoint):
+    return checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
 
 
 def _build(checkpoint, bases, return_keras_model, tuning, prompt, **kwargs):

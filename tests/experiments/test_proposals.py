@@ -34,10 +34,11 @@ def test_a_word_of_a_label_alone_is_no_pattern_nor_is_a_clause_with_brackets():
 
 def test_a_paraphrase_suits_the_words_of_every_label(monkeypatch):
     """很错 spoils what 不错 praises: a word that one label's texts want and the others' do not falls behind."""
-    def fill(texts, checkpoint, top):
+    def fill(texts, checkpoint, top, model):
         assert not any('{' in text for text in texts) and {text[0] for text in texts} == {'很', '不'}
         return [[[('错', .9), ('好', .05)] if text[0] == '不' else [('好', .5), ('棒', .2)]] for text in texts]
     monkeypatch.setattr(proposals, 'fill_mask', fill)
+    monkeypatch.setattr(proposals, 'build', lambda checkpoint: None)
     found = paraphrased_patterns(TASK, Pattern('[MASK]贵。{text}'), _texts('书[还]行', '送得快'), None)
     assert found[0] == '[MASK]好。{text}' and '[MASK]错。{text}' in found[1:]
 
