@@ -9,12 +9,13 @@ import numpy as np
 from pet_keras.checkpoints.names import mlm_head, word_table
 from pet_keras.checkpoints.vocabulary import read_tokens
 from pet_keras.cloze.pattern import tokenize
+from pet_keras.cloze.prompt_pattern import unused_tokens
 from pet_keras.cloze.task import Task, shipped_tasks
 from pet_keras.data.reading import format_by_ending, read_rows
 from pet_keras.errors import UserError
 
 UNUSED = 100  # how many [unused*] stay, whoever names them
-_UNUSED, _SPECIAL = re.compile(r'\[unused\d+\]'), re.compile(r'\[\S+\]|<\S+>')
+_SPECIAL = re.compile(r'\[\S+\]|<\S+>')
 
 
 def tokens_to_keep(names, checkpoint):
@@ -30,10 +31,10 @@ def tokens_to_keep(names, checkpoint):
     Raises: UserError where one is neither, or cannot be read.
     """
     vocab, tokenizer = checkpoint.vocab, checkpoint.tokenizer()
-    unused = [token for token in vocab if _UNUSED.fullmatch(token)]
+    unused = [token for token in vocab if unused_tokens(token) == [token]]
     kept = set(unused[:UNUSED]) | {token for token in vocab if _is_general(token)}
     for text in (text for name in [names] * isinstance(names, str) or names for text in _texts(name)):
-        kept.update(_UNUSED.findall(text))
+        kept.update(unused_tokens(text))
         for token in tokenize(tokenizer, text):
             kept.update([token] if token in vocab else _pieces(token, vocab, tokenizer._word_maxlen))
     return sorted(vocab[token] for token in kept if token in vocab)
@@ -42,7 +43,7 @@ def tokens_to_keep(names, checkpoint):
 def _is_general(token):
     """Whether a token belongs to texts of any kind."""
     if _SPECIAL.fullmatch(token):
-        return not _UNUSED.fullmatch(token)
+        return unused_tokens(token) != [token]
     char = re.sub('^##(?=.)', '', token)
     return len(char) == 1 and (char.isascii() or unicodedata.category(char).startswith('P'))
 

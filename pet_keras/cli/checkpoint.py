@@ -1,44 +1,39 @@
 """`pet-keras checkpoint`: the shipped models, what a checkpoint holds, and copies in another format."""
 import json
-import re
 import sys
 
-from pet_keras.cli.options import add_command
+from pet_keras.cli.options import add_actions, add_command
 
 NAME = 'a shipped model, a folder, a weights file, or hf:owner/name'
 
 
 def add_parser(commands):
-    parser = add_command(commands, 'checkpoint', run,
-                         'The shipped models; what a checkpoint holds, and whether its MLM head was trained; a copy of '
-                         'one in another format, or with fewer tokens.')
-    actions = parser.add_subparsers(dest='action', required=True, metavar='list|inspect|convert')
-    actions.add_parser('list', help='names')
-    inspect = actions.add_parser('inspect', help='everything about one')
-    inspect.add_argument('name', help=NAME)
-    inspect.add_argument('--task', nargs='+', action='extend', default=[], help='has the vocabulary the label words of '
-                         'these: shipped tasks or JSON files')
-    inspect.add_argument('--causal', action='store_true', help='the checkpoint is a left-to-right language model '
-                         '(NEZHA-GPT); the shipped GPT and the gpt families are known')
-    inspect.add_argument('--no-measure', action='store_true', help='do not fill the blanks of 305 sentences, which '
-                         'shows whether the head was trained and takes some seconds')
-    inspect.add_argument('--json', action='store_true', help='print one JSON object')
-    convert = actions.add_parser('convert', help='a copy of one in another format, or with fewer tokens')
-    convert.add_argument('name', metavar='SRC', help=NAME)
-    convert.add_argument('out', metavar='OUT', help='a new folder')
-    convert.add_argument('--to', required=True, choices=['google', 'safetensors'], help="the format: Google's "
-                         '(TensorFlow), or that of Hugging Face')
-    convert.add_argument('--dtype', choices=['float32', 'float16'], default='float32', help='of the weights; float16 '
-                         'takes half the bytes (default float32)')
-    convert.add_argument('--causal', action='store_true', help='as of inspect; the copy says so itself')
-    convert.add_argument('--keep-tokens', nargs='+', action='extend', default=[], metavar='FILE|TASK', help='leave '
-                         'only the tokens of these texts and tasks, besides special tokens, ASCII and punctuation')
+    actions = add_actions(commands, 'checkpoint', 'list|inspect|convert', 'The shipped models; what a checkpoint holds, '
+                          'and whether its MLM head was trained; a copy of one in another format, or with fewer tokens.')
+    add_command(actions, 'list', list_shipped, 'names')
+    add = add_command(actions, 'inspect', inspect, 'everything about one').add_argument
+    add('name', help=NAME)
+    add('--task', nargs='+', action='extend', default=[], help='has the vocabulary the label words of these: shipped '
+        'tasks or JSON files')
+    add('--causal', action='store_true', help='the checkpoint is a left-to-right language model (NEZHA-GPT); the '
+        'shipped GPT and the gpt families are known')
+    add('--no-measure', action='store_true', help='do not fill the blanks of 305 sentences, which shows whether the '
+        'head was trained and takes some seconds')
+    add('--json', action='store_true', help='print one JSON object')
+    add = add_command(actions, 'convert', convert, 'a copy of one in another format, or with fewer tokens').add_argument
+    add('name', metavar='SRC', help=NAME)
+    add('out', metavar='OUT', help='a new folder')
+    add('--to', required=True, choices=['google', 'safetensors'], help="the format: Google's (TensorFlow), or that of "
+        'Hugging Face')
+    add('--dtype', choices=['float32', 'float16'], default='float32', help='of the weights; float16 takes half the '
+        'bytes (default float32)')
+    add('--causal', action='store_true', help='as of inspect; the copy says so itself')
+    add('--keep-tokens', nargs='+', action='extend', default=[], metavar='FILE|TASK', help='leave only the tokens of '
+        'these texts and tasks, besides special tokens, ASCII and punctuation')
 
 
-def run(args):
+def list_shipped(args):
     from pet_keras.checkpoints.shipped import shipped_checkpoints
-    if args.action in ('inspect', 'convert'):
-        return {'inspect': inspect, 'convert': convert}[args.action](args)
     for name, folder in sorted(shipped_checkpoints().items()):
         print('%-14s %s' % (name, folder))
 
@@ -85,19 +80,18 @@ def convert(args):
 def vocabulary(checkpoint):
     """How many tokens there are, how many rows the embedding table has for them, how many tokens are `[unused*]`."""
     from pet_keras.checkpoints.names import word_table
+    from pet_keras.cloze.prompt_pattern import unused_tokens
     rows, size = checkpoint.shapes[word_table(checkpoint.family)][0], len(checkpoint.vocab)
     return {'size': size, 'table_rows': rows, 'matches': rows == size,
-            'unused': sum(bool(re.fullmatch(r'\[unused\d+\]', token)) for token in checkpoint.vocab)}
+            'unused': sum(unused_tokens(token) == [token] for token in checkpoint.vocab)}
 
 
 def missing_words(task, tokenizer):
     """The label words of a task, in any of its patterns, that have a token outside the vocabulary."""
-    from pet_keras.cloze.pattern import tokenize
-    def tokens(word):
-        return re.findall(r'\[unused\d+\]', word) + tokenize(tokenizer, re.sub(r'\[unused\d+\]', '', word))
+    from pet_keras.cloze.verbalizer import word_tokens
     by_label = [words for pattern in task.patterns.values() for words in task.verbalizer_of(pattern).words.values()]
     words = dict.fromkeys(word for words in by_label for word in words)
-    return [word for word in words if not all(token in tokenizer._token_dict for token in tokens(word))]
+    return [word for word in words if not all(token in tokenizer._token_dict for token in word_tokens(word, tokenizer))]
 
 
 def _write_not_used(names):
@@ -129,4 +123,5 @@ def _write_diagnosis(found):
 
 
 _WRITTEN = {'tensors': lambda count: [('tensors', '%d, every one was read' % count)],
-            'not_used': _write_not_used, 'vocabulary': _write_vocabulary, 'tasks': _write_tasks, 'diagnosis': _write_diagnosis}
+            'not_used': _write_not_used, 'vocabulary': _write_vocabulary, 'tasks': _write_tasks,
+            'diagnosis': _write_diagnosis}

@@ -2,7 +2,7 @@
 import json
 import sys
 
-from pet_keras.cli.options import FILES, FORMATTER, add_command
+from pet_keras.cli.options import FILES, add_actions, add_command
 from pet_keras.data.reading import FORMATS
 from pet_keras.errors import UserError
 
@@ -12,17 +12,15 @@ EXAMPLES = """\
 
 
 def add_parser(commands):
-    parser = add_command(commands, 'data', run, 'Few-shot splits as files; repeats, leaks and bad rows in files of '
-                         'texts.', EXAMPLES)
-    actions = parser.add_subparsers(dest='action', required=True, metavar='sample|check')
+    actions = add_actions(commands, 'data', 'sample|check', 'Few-shot splits as files; repeats, leaks and bad rows in '
+                          'files of texts.', EXAMPLES)
     _add_sample(actions)
     _add_check(actions)
 
 
 def _add_sample(actions):
-    said = 'draw lines of a file by seeds: the same files everywhere, with checksums'
-    parser = actions.add_parser('sample', help=said, description=said[0].upper() + said[1:] + '.', epilog=FILES,
-                                formatter_class=FORMATTER)
+    parser = add_command(actions, 'sample', _sample, 'Draws lines of a file by seeds: the same files everywhere, with '
+                         'checksums.', FILES)
     add = parser.add_argument
     add('file', metavar='FILE', help='labelled texts')
     add('--out', metavar='DIR', required=True, help='where train_<seed>, dev_<seed> and splits.json go')
@@ -41,9 +39,8 @@ def _add_sample(actions):
 
 
 def _add_check(actions):
-    said = 'bad rows, repeats, contradicting labels, balance, and texts that files share'
-    parser = actions.add_parser('check', help=said, description=said[0].upper() + said[1:] + '.', epilog=FILES,
-                                formatter_class=FORMATTER)
+    parser = add_command(actions, 'check', _check, 'Bad rows, repeats, contradicting labels, balance, and texts that '
+                         'files share.', FILES)
     add = parser.add_argument
     add('files', nargs='+', metavar='FILE', help='e.g. train, dev, test and unlabelled texts; - reads standard input')
     add('--maxlen', type=int, default=128, help='over-long: characters and special tokens are more (default 128)')
@@ -60,18 +57,15 @@ def _add_reading(add):
     add('--format', choices=FORMATS, help='of the files, where the ending does not say it')
 
 
-def run(args):
-    task = None
-    if args.task:
-        from pet_keras.cloze.task import Task
-        task = Task.load(args.task)
-    return {'sample': _sample, 'check': _check}[args.action](args, task)
+def _task(args):
+    from pet_keras.cloze.task import Task
+    return Task.load(args.task) if args.task else None
 
 
-def _sample(args, task):
+def _sample(args):
     from pet_keras.data.sampling import sample
     seeds = [args.seed or 0] if args.seeds is None else range(args.seeds)
-    record = sample(args.file, args.out, args.per_label, args.total, args.stratified, seeds, args.dev, task,
+    record = sample(args.file, args.out, args.per_label, args.total, args.stratified, seeds, args.dev, _task(args),
                     args.without, not args.unlabelled, args.format)
     for one in record['files']:
         print('%s  %s  %d texts%s' % (one['sha256'][:12], one['file'], one['texts'], ''.join(
@@ -80,9 +74,9 @@ def _sample(args, task):
         print('%d texts of the other files were left out.' % record['left_out']['texts'])
 
 
-def _check(args, task):
+def _check(args):
     from pet_keras.data.checking import check
-    report = check(args.files, task, args.maxlen, args.near or None, args.format,
+    report = check(args.files, _task(args), args.maxlen, args.near or None, args.format,
                    lambda line: print(line, file=sys.stderr))
     print(json.dumps(report, ensure_ascii=False) if args.json else '\n'.join(_lines(report, args.maxlen)))
     faults = _faults(report)

@@ -19,13 +19,9 @@ def add_command(commands, name, run, help, epilog=None):
     return parser
 
 
-def add_actions(parser, verb, name):
-    """Adds the actions `list` and `verb NAME`; returns the parser of the latter."""
-    actions = parser.add_subparsers(dest='action', required=True, metavar='list|' + verb)
-    actions.add_parser('list', help='names')
-    one = actions.add_parser(verb, help='everything about one')
-    one.add_argument('name', help=name)
-    return one
+def add_actions(commands, name, actions, help, epilog=None):
+    """Adds a command of several actions, named `list|show`; returns what `add_command` adds each of them to."""
+    return add_command(commands, name, None, help, epilog).add_subparsers(dest='action', required=True, metavar=actions)
 
 
 def add_classifier_options(parser):
@@ -45,8 +41,8 @@ def add_model_options(parser):
     """The pattern, the checkpoint and the length."""
     parser.add_argument('--pattern', help='a name in the task, or a pattern of your own: "[MASK]满意。{text}" '
                         "(default: the task's first; of a causal model the first whose blank comes last)")
-    parser.add_argument('--checkpoint', help='a shipped model, a folder or file of weights, or hf:owner/name (default %s); '
-                        'with --model: where the checkpoint of a prompt is now' % DEFAULT)
+    parser.add_argument('--checkpoint', help='a shipped model, a folder or file of weights, or hf:owner/name '
+                        '(default %s); with --model: where the checkpoint of a prompt is now' % DEFAULT)
     parser.add_argument('--causal', action='store_true', help='the checkpoint is a left-to-right language model '
                         '(NEZHA-GPT); the shipped GPT and the gpt families are known')
     parser.add_argument('--maxlen', type=int, help='longest sequence in tokens; longer texts are cut (default 128)')

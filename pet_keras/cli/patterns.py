@@ -2,18 +2,16 @@
 import itertools
 import json
 
-from pet_keras.cli.options import FILES, add_command, open_checkpoint
+from pet_keras.cli.options import FILES, add_actions, add_command, open_checkpoint
 from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
 from pet_keras.errors import UserError
 
 
 def add_parser(commands):
-    parser = add_command(commands, 'patterns', run, 'Ranks patterns and label words on texts, and proposes new ones.', FILES)
-    actions = parser.add_subparsers(dest='action', required=True, metavar='rank')
-    rank = actions.add_parser('rank', help='from the best to the worst, each filled in', epilog=FILES, formatter_class=(
-        parser.formatter_class), description='Ranks the patterns of a task, and others, on unlabelled texts (by how much '
-        'the answers depend on the text), or better on a few labelled ones (by AUC). Nothing is trained.')
-    add = rank.add_argument
+    actions = add_actions(commands, 'patterns', 'rank', 'Ranks patterns and label words on texts, and proposes new ones.')
+    add = add_command(actions, 'rank', run, 'Ranks the patterns of a task, and others, on unlabelled texts (by how much '
+                      'the answers depend on the text), or better on a few labelled ones (by AUC). Nothing is trained.',
+                      FILES).add_argument
     add('--task', required=True, help='a shipped task or a JSON file; see pet-keras task list')
     add('--labelled', metavar='FILE', help='texts with labels; 50 tell good patterns from bad ones')
     add('--unlabelled', metavar='FILE', help='texts of the same kind, labels not needed')

@@ -3,13 +3,19 @@ from pet_keras.cli.options import add_actions, add_command
 
 
 def add_parser(commands):
-    parser = add_command(commands, 'task', run, 'The shipped tasks, and how a task reads with its patterns filled in.')
-    add_actions(parser, 'show', 'a shipped task or a JSON file')
+    actions = add_actions(commands, 'task', 'list|show', 'The shipped tasks, and how a task reads with its patterns '
+                          'filled in.')
+    add_command(actions, 'list', list_tasks, 'names')
+    show = add_command(actions, 'show', show_task, 'everything about one')
+    show.add_argument('name', help='a shipped task or a JSON file')
 
 
-def run(args):
+def list_tasks(args):
     from pet_keras.cloze.task import Task, shipped_tasks
-    if args.action == 'show':
-        return print(Task.load(args.name).show())
     for name in shipped_tasks():
         print('%-12s %s' % (name, Task.load(name).description))
+
+
+def show_task(args):
+    from pet_keras.cloze.task import Task
+    print(Task.load(args.name).show())

@@ -64,9 +64,7 @@ class Verbalizer(object):
         found, unknown = [], []
         for index, (label, words) in enumerate(self.words.items()):
             for word in words:
-                tokens = []
-                for part in re.split(r'(\[unused\d+\])', word):
-                    tokens.extend([part] if _SPECIAL.match(part) else tokenize(tokenizer, part))
+                tokens = word_tokens(word, tokenizer)
                 missing = [t for t in tokens if t not in tokenizer._token_dict]
                 if missing or not tokens:
                     unknown.append('%r of label %r (%s)' % (word, label, '、'.join(missing)))
@@ -80,3 +78,9 @@ class Verbalizer(object):
                     self.labels[owner[tuple(ids)]], self.labels[index],
                     ''.join(tokenizer.id_to_token(i) for i in ids)))
         return found
+
+
+def word_tokens(word, tokenizer):
+    """The tokens of a label word, a list of str, whether the vocabulary has them or not; an `[unused]` token is one."""
+    return [token for part in re.split(r'(\[unused\d+\])', word)
+            for token in ([part] if _SPECIAL.match(part) else tokenize(tokenizer, part))]

@@ -128,6 +128,6 @@ def test_a_warning_is_one_line_without_python_in_it(monkeypatch, run):
     import warnings
 
     from pet_keras.cli import task
-    monkeypatch.setattr(task, 'run', lambda args: warnings.warn('The head looks odd.'))
+    monkeypatch.setattr(task, 'list_tasks', lambda args: warnings.warn('The head looks odd.'))
     status, out, err = run('task', 'list')
     assert (status, out, err) == (0, '', 'pet-keras: warning: The head looks odd.\n')
