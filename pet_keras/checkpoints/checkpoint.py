@@ -109,7 +109,7 @@ class Checkpoint(object):
 
     @property
     def mlm_head_has_bias(self):
-        """False where the head is missing or its bias is all zero, as in many untrained ones; `diagnose_mlm_head` measures."""
+        """False where the head is missing or its bias is all zero, as in many untrained ones."""
         return self.has_mlm_head and bool(self.load_variable(mlm_head(self.family)[-1]).any())
 
     @property

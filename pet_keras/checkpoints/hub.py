@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 
+from pet_keras.checkpoints.vocabulary import other_tokenizer
 from pet_keras.errors import UserError
 
 PREFIX = 'hf:'
@@ -100,7 +101,7 @@ def _select(files):
     names = sorted(file for file in files if '/' not in file and not file.startswith('adapter_'))
     configs, weights = fnmatch.filter(names, '*config*.json'), _weights(names)
     vocabulary = fnmatch.filter(names, '*vocab*.txt') or fnmatch.filter(names, 'tokenizer.json')
-    if vocabulary == ['tokenizer.json'] and _other_tokenizer(names):
+    if vocabulary == ['tokenizer.json'] and other_tokenizer(names):
         vocabulary = []
     # UER-py's models do without a config
     model_s = [name for name in configs if not name.startswith(('tokenizer_', 'generation_'))] or (
@@ -120,12 +121,8 @@ def _weights(names):
     return []
 
 
-def _other_tokenizer(names):
-    return any(fnmatch.filter(names, pattern) for pattern in ('*.model', '*.spm', 'merges.txt', 'vocab.json'))
-
-
 def _what_is_read(files):
-    if not fnmatch.filter(files, '*vocab*.txt') and _other_tokenizer(files):
+    if not fnmatch.filter(files, '*vocab*.txt') and other_tokenizer(files):
         return 'Its tokenizer is SentencePiece or byte-level BPE, as of XLM-R, RoBERTa, T5 or CPM; only that of BERT ' \
                'is read, whose vocab.txt has a token a line.'
     return 'BERT-like models are read: a config.json, a vocab.txt and weights that are safetensors, ' \

@@ -54,8 +54,8 @@ class TensorSource(object):
         self.left_out = sorted(set(tensors.shapes) - used)
         for name in self.left_out:
             if _COUNTS.search(name):
-                raise UserError('%s holds %s, which changes what the model computes and has no place in its network here: '
-                                'merge or leave out what was added to the model.' % (tensors.path, name))
+                raise UserError('%s holds %s, which changes what the model computes and has no place in its network '
+                                'here: merge or leave out what was added to the model.' % (tensors.path, name))
         self.shapes = {ours: self._shape(*found) for ours, found in self._found.items()}
 
     def _shape(self, name, how):
@@ -130,9 +130,9 @@ class HuggingFaceSource(TensorSource):
             if value is not None:
                 config[ours] = value
         if family.startswith('gpt'):
-            config['hidden_act'] = raw.get('activation_function', 'gelu_new') if family == 'gpt2' else raw.get('afn', 'gelu')
-            if config['hidden_act'] == 'gelu' and family == 'gpt':
-                config['hidden_act'] = 'gelu_new'  # what OpenAI's GPT calls gelu is its tanh form; GPT-2's is the erf form
+            act = raw.get('activation_function', 'gelu_new') if family == 'gpt2' else raw.get('afn', 'gelu')
+            # what OpenAI's GPT calls gelu is its tanh form; GPT-2's is the erf form
+            config['hidden_act'] = 'gelu_new' if (family, act) == ('gpt', 'gelu') else act
             config['type_vocab_size'] = 0
             if 'intermediate_size' not in config and isinstance(config.get('hidden_size'), int):
                 config['intermediate_size'] = 4 * config['hidden_size']

@@ -7,7 +7,8 @@ from pet_keras.checkpoints.config import find_file, read_config
 from pet_keras.errors import UserError
 
 # What stands in place of vocab.txt where the tokenizer is of another kind
-_OTHER_TOKENIZERS = [('*.model', 'SentencePiece'), ('merges.txt', 'byte-level BPE'), ('vocab.json', 'byte-level BPE')]
+_OTHER_TOKENIZERS = [('*.model', 'SentencePiece'), ('*.spm', 'SentencePiece'), ('merges.txt', 'byte-level BPE'),
+                     ('vocab.json', 'byte-level BPE')]
 _ONLY = "only BERT's, whose vocab.txt has a token a line."
 
 
@@ -77,10 +78,15 @@ def find_vocab(folder):
     """
     there = os.listdir(folder)
     if not fnmatch.filter(there, '*vocab*.txt'):
-        for pattern, kind in _OTHER_TOKENIZERS:
-            for other in fnmatch.filter(there, pattern):
-                raise UserError('%s holds no vocab.txt but %s: %s tokenizers, as of XLM-R, RoBERTa, T5 or CPM, are not '
-                                'read here, %s' % (folder, other, kind, _ONLY))
+        other = other_tokenizer(there)
+        if other:
+            raise UserError('%s holds no vocab.txt but %s: %s tokenizers, as of XLM-R, RoBERTa, T5 or CPM, are not read '
+                            'here, %s' % (folder, *other, _ONLY))
         if 'tokenizer.json' in there:
             return os.path.join(folder, 'tokenizer.json')
     return find_file(folder, 'vocabulary', ['vocab.txt', '*vocab*.txt'])
+
+
+def other_tokenizer(names):
+    """(file, kind) of a tokenizer that is not BERT's, among the names of a folder's files; None where there is none."""
+    return next(((name, kind) for pattern, kind in _OTHER_TOKENIZERS for name in fnmatch.filter(names, pattern)), None)

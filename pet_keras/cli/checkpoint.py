@@ -8,8 +8,9 @@ NAME = 'a shipped model, a folder, a weights file, or hf:owner/name'
 
 
 def add_parser(commands):
-    actions = add_actions(commands, 'checkpoint', 'list|inspect|convert', 'The shipped models; what a checkpoint holds, '
-                          'and whether its MLM head was trained; a copy of one in another format, or with fewer tokens.')
+    actions = add_actions(commands, 'checkpoint', 'list|inspect|convert', 'The shipped models; what a checkpoint '
+                          'holds, and whether its MLM head was trained; a copy of one in another format, or with fewer '
+                          'tokens.')
     add_command(actions, 'list', list_shipped, 'names')
     add = add_command(actions, 'inspect', inspect, 'everything about one').add_argument
     add('name', help=NAME)

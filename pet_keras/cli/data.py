@@ -138,7 +138,8 @@ def _places(said, found):
 def _pairs(said, examples):
     yield said
     for one in examples:
-        nearly = '' if one['text'] == one['other_text'] else '  ~ %.2f ~  %s' % (one['overlap'], _short(one['other_text']))
+        other = _short(one['other_text'])
+        nearly = '' if one['text'] == one['other_text'] else '  ~ %.2f ~  %s' % (one['overlap'], other)
         labels = ' (%s, %s)' % (one['label'], one['other_label']) if one['label'] != one['other_label'] else ''
         yield '    line %d, %d: %s%s%s' % (one['line'], one['other_line'], _short(one['text']), labels, nearly)
 

@@ -8,20 +8,22 @@ from pet_keras.errors import UserError
 
 
 def add_parser(commands):
-    actions = add_actions(commands, 'patterns', 'rank', 'Ranks patterns and label words on texts, and proposes new ones.')
-    add = add_command(actions, 'rank', run, 'Ranks the patterns of a task, and others, on unlabelled texts (by how much '
-                      'the answers depend on the text), or better on a few labelled ones (by AUC). Nothing is trained.',
+    actions = add_actions(commands, 'patterns', 'rank', 'Ranks patterns and label words on texts, and proposes '
+                          'new ones.')
+    add = add_command(actions, 'rank', run, 'Ranks the patterns of a task, and others, on unlabelled texts (by how '
+                      'much the answers depend on the text), or better on a few labelled ones (by AUC). Nothing is '
+                      'trained.',
                       FILES).add_argument
     add('--task', required=True, help='a shipped task or a JSON file; see pet-keras task list')
     add('--labelled', metavar='FILE', help='texts with labels; 50 tell good patterns from bad ones')
     add('--unlabelled', metavar='FILE', help='texts of the same kind, labels not needed')
-    add('--pattern', action='append', default=[], metavar='PATTERN', help='one more to rank, "[MASK]满意。{text}"; may be '
-        'given several times')
+    add('--pattern', action='append', default=[], metavar='PATTERN', help='one more to rank, "[MASK]满意。{text}"; may '
+        'be given several times')
     add('--words', action='append', default=[], metavar='LABEL=WORD,WORD', help='other label words to rank beside the '
         "task's, one --words a label")
-    add('--propose', type=int, default=0, metavar='N', help='rank up to N new patterns as well, mined from the texts and '
-        'paraphrased by the model, and, with --labelled, the label words that the model prefers; every second labelled '
-        'text serves that alone, and the others rank')
+    add('--propose', type=int, default=0, metavar='N', help='rank up to N new patterns as well, mined from the texts '
+        'and paraphrased by the model, and, with --labelled, the label words that the model prefers; every second '
+        'labelled text serves that alone, and the others rank')
     add('--checkpoint', help='a shipped model, a folder or hf:owner/name')
     add('--causal', action='store_true', help='the checkpoint is a left-to-right language model')
     add('--format', choices=FORMATS, help='of the files whose ending does not say it')

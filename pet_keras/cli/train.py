@@ -32,10 +32,10 @@ def add_parser(commands):
     add('--whole-words', action='store_true', help='mask whole words (jieba), not single characters')
     add('--auxiliary', choices=['text', 'all'], default='text', help='where the auxiliary loss falls: on the text '
         "(default), or on the pattern's tokens too, as in the author's scripts")
-    add('--auxiliary-weight', type=number_or_none, default=1., metavar='W', help='of the auxiliary loss beside the label '
-        "words' (default 1); none: one mean over both, as in the author's scripts")
-    add('--labelled-share', type=number_or_none, default=.5, metavar='SHARE', help='labelled texts in a batch, where there '
-        'are unlabelled ones too (default 0.5); none: both mixed as they come')
+    add('--auxiliary-weight', type=number_or_none, default=1., metavar='W', help='of the auxiliary loss beside the '
+        "label words' (default 1); none: one mean over both, as in the author's scripts")
+    add('--labelled-share', type=number_or_none, default=.5, metavar='SHARE', help='labelled texts in a batch, where '
+        'there are unlabelled ones too (default 0.5); none: both mixed as they come')
     add('--calibrate', choices=['prior'], help="at the end, correct the labels' shares: equal ones over the texts of "
         '--calibrate-on or of --unlabelled, or, without these, as they are in the dev texts; saved with the model')
     add('--calibrate-on', metavar='FILE', help='texts of the same kind for it, labels not needed')

@@ -114,8 +114,8 @@ class Task(object):
             raise UserError('words: the labels of task %s are %s, not %s.' % (
                 self.name, ', '.join(self.labels), ', '.join(words)))
         return Task({key: pattern.string for key, pattern in self.patterns.items()},
-                    {label: words[label] for label in self.labels}, self.aliases, self.verbalizer.aggregation, self.name,
-                    self.description, self.example, word_score=self.verbalizer.word_score)
+                    {label: words[label] for label in self.labels}, self.aliases, self.verbalizer.aggregation,
+                    self.name, self.description, self.example, word_score=self.verbalizer.word_score)
 
     def scoring(self):
         """What of the task decides a text's scores, as a dict for JSON."""

@@ -35,8 +35,8 @@ def check(paths, task=None, maxlen=128, near=0.8, format=None, progress=None):
 
     Returns: dict, ready for JSON:
         `files`: a dict for each: `file`, `format`, `sha256`, `lines`, `texts`; `blank`, `empty`, `malformed` and
-            `over_long` (`count`, and the first few `lines`, of malformed ones with the `problem`); `labels` (label: texts),
-            `unlabelled`; `repeated` (texts that stand further up in the file, `examples`), `conflicting` (different
+            `over_long` (`count`, and the first few `lines`, of malformed ones with the `problem`); `labels` (label:
+            texts), `unlabelled`; `repeated` (texts that stand further up in the file, `examples`), `conflicting` (different
             texts with several labels, `examples`), `near` (texts with a near duplicate in the file, `examples`).
         `shared`: for each file and each `other` with which it shares a text: `count` (its texts that stand in the other
             too), `other_label` (those that have another label there), `near` (those that nearly stand there), each with

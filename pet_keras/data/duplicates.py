@@ -85,8 +85,8 @@ def near_partners(texts, present, threshold=0.8, progress=None):
     """For each text and file one other text of the file that is nearly the same.
 
     Of the pairs that overlap by just `threshold`, 99.5 % are compared, of closer ones more; what is compared is counted
-    exactly. In a crowd of texts that look alike each is compared with some forty others and as many of each file, not with
-    all: of the pairs of a crowd that is itself not near enough, some are missed.
+    exactly. In a crowd of texts that look alike each is compared with some forty others and as many of each file, not
+    with all: of the pairs of a crowd that is itself not near enough, some are missed.
 
     Arguments:
         texts: sequence of different str, each as `normalised` leaves it.

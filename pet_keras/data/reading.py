@@ -3,6 +3,7 @@
 TSV (`.tsv`, `.data`), CSV, JSON lines (`.json`, `.jsonl`; also one JSON array) and plain text, in UTF-8
 with or without BOM. FewCLUE's files and the published sentiment set are read as they are.
 """
+import hashlib
 import json
 import os
 import sys
@@ -35,6 +36,12 @@ def format_by_ending(path, default=None):
     """The format of one of several files: what a table's or JSON's ending says goes before `default`."""
     known = _FORMATS.get(os.path.splitext(path)[1].lower(), 'text')
     return default if known == 'text' else known
+
+
+def sha256_of(path):
+    """The SHA-256 of a file, hexadecimal."""
+    with open(path, 'rb') as reader:
+        return hashlib.sha256(reader.read()).hexdigest()
 
 
 def read_examples(path, task=None, labelled=True, format=None):

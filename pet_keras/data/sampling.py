@@ -7,7 +7,7 @@ import random
 from collections import Counter
 
 from pet_keras.data.example import without
-from pet_keras.data.reading import format_by_ending, format_of, read_rows
+from pet_keras.data.reading import format_by_ending, format_of, read_rows, sha256_of
 from pet_keras.data.rows import TEXT_B, field_of
 from pet_keras.errors import UserError
 
@@ -95,8 +95,9 @@ def _read(path, task, labelled, format):
     rows = read_rows(path, task, labelled, format)
     if task is not None:
         return rows
-    return [row if field_of(row.fields, TEXT_B) is None else
-            row._replace(example=row.example._replace(text_b=str(field_of(row.fields, TEXT_B)).strip())) for row in rows]
+    others = [field_of(row.fields, TEXT_B) for row in rows]
+    return [row if other is None else row._replace(example=row.example._replace(text_b=str(other).strip()))
+            for row, other in zip(rows, others)]
 
 
 def _shares(counts, total):
@@ -132,8 +133,7 @@ def _draw(rows, group, sizes, seed):
 
 
 def _file(path):
-    with open(path, 'rb') as reader:
-        return {'file': os.path.basename(path), 'sha256': hashlib.sha256(reader.read()).hexdigest()}
+    return {'file': os.path.basename(path), 'sha256': sha256_of(path)}
 
 
 def _as_written(path, format):

@@ -54,21 +54,23 @@ def paraphrased_patterns(task, pattern, examples, checkpoint, most=10):
     Arguments: `pattern`, a Pattern of the task; `examples`, list of Example; 32 of them are read.
     """
     found, model = [], build(checkpoint)
+    labels = [words[0] for words in task.verbalizer_of(pattern).words.values()]
     for place, (kind, text) in enumerate(pattern.pieces):
         words = segment(text) if kind == 'text' else []
         for i, word in enumerate(words):
             if not re.search(r'\w', word) or len(word) > 2:
                 continue
-            before, after = ''.join(words[:i]), ''.join(words[i + 1:])
 
-            def strings(new):
-                """The pattern with `new` in the word's place, filled with texts and label words."""
-                labels = [words[0] for words in task.verbalizer_of(pattern).words.values()]
-                other = pattern.pieces[:place] + [('text', before + new + after)] + pattern.pieces[place + 1:]
-                return [_filled(other, example, labels[k % len(labels)]) for k, example in enumerate(examples[:32])]
-            found += [(score, ''.join(map(_string, pattern.pieces[:place])) + before + new + after + ''.join(map(
-                _string, pattern.pieces[place + 1:]))) for new, score in _substitutes(strings, len(word), checkpoint, model)
-                if new != word]
+            def pieces(new):
+                """The pattern's pieces with `new` in the word's place."""
+                own = ''.join(words[:i] + [new] + words[i + 1:])
+                return pattern.pieces[:place] + [('text', own)] + pattern.pieces[place + 1:]
+
+            def texts(new):
+                """These, filled with texts and label words."""
+                return [_filled(pieces(new), example, labels[k % len(labels)]) for k, example in enumerate(examples[:32])]
+            found += [(score, ''.join(map(_string, pieces(new))))
+                      for new, score in _substitutes(texts, len(word), checkpoint, model) if new != word]
     found.sort(key=lambda pair: (-pair[0], pair[1]))
     return list(dict.fromkeys(string for _, string in found))[:most]
 

@@ -45,7 +45,8 @@ def rank_patterns(task, candidates, unlabelled=(), labelled=(), checkpoint=DEFAU
             classifier = ClozeClassifier(asked, checkpoint, pattern)
         classifier.task, classifier.pattern = asked, pattern
         scores = classifier.label_scores(texts)
-        ranked.append(_figures(name, pattern, asked.verbalizer_of(classifier.pattern).words, scores, truth, folds, seed))
+        words = asked.verbalizer_of(classifier.pattern).words
+        ranked.append(_figures(name, pattern, words, scores, truth, folds, seed))
         if verbose:
             print('%s: %.3f bits%s' % (name, ranked[-1].information, '' if ranked[-1].auc is None else
                                        ', AUC %.3f' % ranked[-1].auc), flush=True)

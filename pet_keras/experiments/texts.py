@@ -6,7 +6,7 @@ import os
 import random
 
 from pet_keras.data.example import without
-from pet_keras.data.reading import read_examples
+from pet_keras.data.reading import read_examples, sha256_of
 from pet_keras.errors import UserError
 
 # examples, `tests` a dict of name: examples; `left_out`, a dict of part: how many of its texts stood elsewhere too;
@@ -63,8 +63,7 @@ def sha256(path):
     """The SHA-256 of a file of the data; UserError where it is not there."""
     if not os.path.isfile(path):
         raise UserError('%s is not there: give the folder of the data files with --data.' % path)
-    with open(path, 'rb') as reader:
-        return hashlib.sha256(reader.read()).hexdigest()
+    return sha256_of(path)
 
 
 class _Files(object):

@@ -21,17 +21,6 @@ OTHERS = ('albert', 'electra-generator', 'roformer', 'nezha', 'nezha-gpt', 'gpt2
 
 
 @pytest.fixture
-def golden(data_folder):
-    """The Checkpoint of a folder of golden/, or of a file in it."""
-    def find(name):
-        place = path(os.path.join(data_folder, 'golden'), name)
-        if not os.path.exists(place):
-            pytest.skip('no golden/%s in %s' % (name, data_folder))
-        return Checkpoint(place, 'lm' if name == 'nezha-gpt' else None)
-    return find
-
-
-@pytest.fixture
 def out(tmp_path):
     return str(tmp_path / 'out')
 

@@ -26,17 +26,6 @@ CAUSAL = ('nezha-gpt', 'gpt2', 'openai-gpt', 'cdial-gpt')
 ONE_EACH = ['bert', 'albert', 'electra-generator', 'roformer', 'nezha', *CAUSAL]
 
 
-@pytest.fixture
-def golden(data_folder):
-    """The Checkpoint of a folder of golden/, or of a file in it."""
-    def find(name):
-        place = path(os.path.join(data_folder, 'golden'), name)
-        if not os.path.exists(place):
-            pytest.skip('no golden/%s in %s' % (name, data_folder))
-        return Checkpoint(place, 'lm' if name == 'nezha-gpt' else None)
-    return find
-
-
 def build_it(folder):
     return build(Checkpoint(folder))
 
