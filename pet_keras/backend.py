@@ -3,9 +3,11 @@
 The only module that imports bert4keras. The switches it checks are set by `import pet_keras`.
 """
 import contextlib
+import functools
 import os
 import random
 import sys
+import time
 
 import numpy as np
 
@@ -80,13 +82,47 @@ with no_chatter():
     tf.config.list_physical_devices('GPU')  # looks for CUDA now, while its complaint is not heard
     _bert4keras()
     from bert4keras.backend import K  # noqa: F401
-    from bert4keras.layers import Embedding, Input, Layer, LayerNormalization  # noqa: F401
+    from bert4keras.layers import Embedding, Input, Layer, LayerNormalization, MultiHeadAttention  # noqa: F401
     from bert4keras.models import ALBERT, BERT, GPT, GPT2, GPT2_ML, NEZHA, LM_Mask, RoFormer  # noqa: F401
     from bert4keras.models import build_transformer_model  # noqa: F401
     from bert4keras.tokenizers import Tokenizer  # noqa: F401
     from tensorflow.python.eager.context import context as tf_context
     from tensorflow.python.framework import config as determinism
     from tf_keras.src.backend import _SEED_GENERATOR as keras_seeds
+
+PRECISIONS = ('float32', 'bfloat16', 'auto')
+_BFLOAT16 = 'auto_mixed_precision_onednn_bfloat16'  # TensorFlow's rewriting of graphs
+
+
+@contextlib.contextmanager
+def precision(name):
+    """Within it graphs run their products in float32 or, with float32 sums, in bfloat16; weights stay float32.
+
+    'auto' takes bfloat16 where the processor is faster with it.
+    """
+    if name == 'float32' or (name == 'auto' and not has_fast_bfloat16()):
+        yield
+        return
+    before = tf.config.optimizer.get_experimental_options().get(_BFLOAT16, False)
+    try:
+        tf.config.optimizer.set_experimental_options({_BFLOAT16: True})
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({_BFLOAT16: before})
+
+
+@functools.lru_cache
+def has_fast_bfloat16():
+    """Whether this processor multiplies bfloat16 matrices faster than float32 ones, as measured."""
+    def seconds(dtype):
+        matrix = tf.zeros([512, 512], dtype)
+        taken = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            tf.matmul(matrix, matrix).numpy()
+            taken.append(time.perf_counter() - begun)
+        return min(taken)
+    return seconds('bfloat16') < .8 * seconds('float32')
 
 
 @contextlib.contextmanager

@@ -162,3 +162,25 @@ def test_bert4keras_missing_too_old_or_loaded_without_its_switch_is_an_error_tha
     assert missing.endswith('Type:  ' + install) and 'needs bert4keras 0.11.5' in missing
     assert '0.8.1 is too old' in old and old.endswith('Type:  ' + install)
     assert 'Put `import pet_keras` above it' in unswitched and 'TF_KERAS=1' in unswitched
+
+
+def test_a_precision_holds_within_it_alone_and_changes_little():
+    backend = pytest.importorskip('pet_keras.backend')
+    tf = backend.tf
+    product = tf.function(lambda a, b: tf.nn.relu(tf.matmul(a, b)))
+    a, b = (tf.random.stateless_normal([64, 64], [seed, 0]) for seed in (1, 2))
+    exact = product(a, b).numpy()
+    for name in ('bfloat16', 'auto', 'float32'):
+        with backend.precision(name):
+            inside = product(a, b).numpy()
+        assert abs(inside - exact).max() < .3  # of products that reach 30
+        is_less = name == 'bfloat16' or (name == 'auto' and backend.has_fast_bfloat16())
+        assert (abs(inside - exact).max() > 1e-3) == is_less or not backend.has_fast_bfloat16()
+        assert (product(a, b).numpy() == exact).all()
+
+
+def test_an_unknown_precision_is_refused():
+    from pet_keras import ClozeClassifier
+    from pet_keras.errors import UserError
+    with pytest.raises(UserError, match="precision='half': choose float32, bfloat16, auto"):
+        ClozeClassifier('sentiment', 'bert-mini-zh', precision='half')

@@ -36,6 +36,8 @@ class ClozeClassifier(TextClassifier):
             last). An encoder reads this start, and puts out its own.
         dropout_rate: while training; None takes what the checkpoint's config says.
         seed: of the random rows and the encoder's weights.
+        precision: of products: 'float32', 'bfloat16' (less exact; sums and weights stay float32), or 'auto', bfloat16
+            where the processor is faster with it.
         check_head: whether to fill the blanks of a dozen sentences, and warn where the head looks untrained.
 
     With train='prompt' a pattern may have more `[unused]` tokens than the vocabulary: they start at random.
@@ -48,8 +50,9 @@ class ClozeClassifier(TextClassifier):
     kind, cloze = 'cloze', None
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, pattern=None, maxlen=128, train='all',
-                 prompt_encoder=None, prompt_init='unused', dropout_rate=None, seed=0, check_head=True):
-        super(ClozeClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate)
+                 prompt_encoder=None, prompt_init='unused', dropout_rate=None, seed=0, precision='float32',
+                 check_head=True):
+        super(ClozeClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate, precision)
         if seed < 0:
             raise UserError('seed is 0 or more.')
         pattern = self.task.pattern(pattern, self.checkpoint.is_causal)

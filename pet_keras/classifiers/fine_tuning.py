@@ -19,8 +19,8 @@ class FineTuningClassifier(TextClassifier):
     kind = 'fine-tuning'
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, train='all', dropout_rate=None,
-                 seed=0):
-        super(FineTuningClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate)
+                 seed=0, precision='float32'):
+        super(FineTuningClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate, precision)
         self.tuning, self._plain = AllWeights() if train == 'all' else train, plain_pattern(self.task.is_pair)
         if not isinstance(self.tuning, AllWeights) or isinstance(self.tuning, Prompt):
             raise UserError("train=%r: 'all', or a way of tuning that is no prompt." % (train,))
@@ -28,8 +28,7 @@ class FineTuningClassifier(TextClassifier):
             self.transformer = build(self.checkpoint, return_keras_model=False, tuning=self.tuning, **self.dropout)
         initializer = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)
         self.head = keras.layers.Dense(len(self.labels), kernel_initializer=initializer, name='Classifier')
-        self.model = keras.models.Model(self.transformer.inputs,
-                                        self.head(self.transformer.layers['Gather-Positions'].output))
+        self.model = keras.models.Model(self.transformer.inputs, self.head(self.transformer.encoded))
 
     def fit(self, labelled=None, unlabelled=None, dev=None, **settings):
         """See TextClassifier.fit; there is nothing to learn from unlabelled texts."""

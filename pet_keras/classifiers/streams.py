@@ -1,17 +1,47 @@
 """Streams of training texts: what of them an epoch shows, and in which batches."""
 from collections import namedtuple
+from collections.abc import Sequence
 
 import numpy as np
 
 from pet_keras.cloze.batching import batches_by_length
+from pet_keras.errors import UserError
 
-# texts: a list of ([token ids of each text], target), the target a label index, a soft label (an array of
+# texts: a sequence of ([token ids of each text], target), the target a label index, a soft label (an array of
 # probabilities) or None. share: of a batch. weight: that its targets have in the loss.
 Stream = namedtuple('Stream', 'texts share weight', defaults=(1., 1.))
 
 
+class Texts(Sequence):
+    """The texts of a Stream, tokenized each time one is shown: a million of them take no more memory than they do."""
+    def __init__(self, examples, targets, tokenize):
+        self.examples, self.targets, self._tokenize = examples, targets, tokenize
+
+    def __len__(self):
+        return len(self.examples)
+
+    def __getitem__(self, i):
+        return self._tokenize(self.examples[i]), self.targets[i]
+
+    def __add__(self, other):
+        return Texts(self.examples + other.examples, self.targets + other.targets, self._tokenize)
+
+
+def streams_of(labelled, unlabelled, labelled_share=.5, unlabelled_weight=1.):
+    """The Streams of labelled and unlabelled Texts; arguments as in `TextClassifier.fit`."""
+    if labelled_share is not None and not 0 < labelled_share < 1:
+        raise UserError('labelled_share is between 0 and 1.')
+    if not unlabelled_weight > 0:
+        raise UserError('unlabelled_weight is above 0.')
+    if labelled_share is None or not labelled or not unlabelled:
+        if unlabelled_weight != 1. and labelled:
+            raise UserError('unlabelled_weight needs a labelled_share, and labelled and unlabelled texts.')
+        return [Stream(labelled + unlabelled)]
+    return [Stream(labelled, float(labelled_share)), Stream(unlabelled, 1. - labelled_share, float(unlabelled_weight))]
+
+
 def epoch_of(streams, epoch, batch_size, lesson, rng):
-    """What one epoch shows: a list of lessons, and the batches of their indices.
+    """The batches of one epoch, lists of lessons, each made when it is its turn.
 
     An epoch is one pass over the first stream. The others go round and round beside it, shuffled anew in
     each round, and go on in the next epoch where they stopped. Each stream has its share of every batch, at
@@ -21,18 +51,28 @@ def epoch_of(streams, epoch, batch_size, lesson, rng):
         lesson: function of (token ids, target, generator) that makes a Lesson.
         rng: function of numbers that makes a generator; equal numbers give the same one.
     """
-    sizes, steps = sizes_of(streams, batch_size), steps_of(streams, batch_size)
-    lessons, batches = [], [[] for _ in range(steps)]
+    sizes, steps, parts = sizes_of(streams, batch_size), steps_of(streams, batch_size), []
     for s, (stream, size) in enumerate(zip(streams, sizes)):
-        own = (s,) if s else ()
-        indices = _go_round(len(stream.texts), epoch, steps * size, lambda turn: rng(turn, 0, s, 1)) if s else (
-            range(len(stream.texts)))
-        shown = [lesson(*stream.texts[i], rng(epoch, place, *own)) for place, i in enumerate(indices)]
-        order = batches_by_length([len(one.token_ids) for one in shown], size, rng(epoch, len(shown), *own))
-        for batch, part in zip(batches, order):
-            batch.extend(len(lessons) + part)
-        lessons += [one._replace(weights=[stream.weight * w for w in one.weights]) for one in shown]
-    return lessons, batches
+        indices = range(len(stream.texts)) if not s else _go_round(
+            len(stream.texts), epoch, steps * size, lambda turn, s=s: rng(turn, 0, s, 1))
+        parts.append(_batches(stream, indices, size, lesson, lambda n, s=s: rng(epoch, n, *[s] * (s > 0))))
+    for batch in zip(*parts):
+        yield [one for part in batch for one in part]
+
+
+def _batches(stream, indices, size, lesson, rng, most=32):
+    """Lists of `size` lessons. The stream is shuffled and cut into pools, each sorted by length and cut into batches,
+    which are shuffled again: little padding, and still a random mix. A pool is an eighth of the batches, at most
+    `most` of them: in larger ones the same texts would meet in every epoch.
+    """
+    pool, shuffle = size * min(most, max(1, len(indices) // (8 * size))), rng(len(indices))
+    order = shuffle.permutation(len(indices))
+    for start in range(0, len(order), pool):
+        shown = [lesson(*stream.texts[indices[place]], rng(place)) for place in order[start:start + pool].tolist()]
+        shown = [one._replace(weights=[stream.weight * w for w in one.weights]) for one in shown]
+        batches = batches_by_length([len(one.token_ids) for one in shown], size)
+        for k in shuffle.permutation(len(batches)):
+            yield [shown[i] for i in batches[k]]
 
 
 def steps_of(streams, batch_size):

@@ -4,12 +4,12 @@ from collections import namedtuple
 
 import numpy as np
 
-from pet_keras.backend import keras, tf
+from pet_keras.backend import PRECISIONS, keras, precision, tf
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers import model_folder
 from pet_keras.classifiers.calibration import match_prior, prior_of
 from pet_keras.classifiers.metrics import classification_report
-from pet_keras.classifiers.streams import Stream
+from pet_keras.classifiers.streams import Texts, streams_of
 from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.batching import lesson_batches, question_batches
 from pet_keras.cloze.pattern import tokenize
@@ -18,6 +18,7 @@ from pet_keras.data.example import Example, as_example
 from pet_keras.errors import UserError
 from pet_keras.networks.losses import weighted_crossentropy
 from pet_keras.networks.models import model_inputs
+from pet_keras.networks.tuning import AllWeights, Prompt
 
 
 def _check_hard(examples):
@@ -38,17 +39,20 @@ class TextClassifier(object):
     """
     kind = None  # its name in files
 
-    def __init__(self, task, checkpoint, maxlen, dropout_rate):
+    def __init__(self, task, checkpoint, maxlen, dropout_rate, precision='float32'):
         self.task = task if isinstance(task, Task) else Task.load(task)
         self.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
         self.tokenizer = self.checkpoint.tokenizer()
         self.maxlen = min(maxlen, self.checkpoint.max_position or maxlen)
         if dropout_rate is not None and not 0 <= dropout_rate < 1:
             raise UserError('dropout_rate is 0 or more, and below 1.')
-        self.dropout = {} if dropout_rate is None else {'dropout_rate': dropout_rate,
-                                                        'attention_dropout_rate': dropout_rate}
+        rates = ('dropout_rate', 'attention_dropout_rate')
+        self.dropout = {} if dropout_rate is None else dict.fromkeys(rates, dropout_rate)
+        if precision not in PRECISIONS:
+            raise UserError('precision=%r: choose %s.' % (precision, ', '.join(PRECISIONS)))
+        self.precision, self._scorer, self._offset = precision, None, np.zeros(len(self.labels))
         self.history, self.trained_on, self.step_seconds = [], {}, None  # of the last training
-        self._scorer, self._offset = None, np.zeros(len(self.labels))
+        self.step = None  # what it traced, which keeps the optimizer's variables
 
     @property
     def labels(self):
@@ -84,6 +88,12 @@ class TextClassifier(object):
         config = self.checkpoint.config
         return list(self.dropout.values()) or [config['hidden_dropout_prob'], config['attention_probs_dropout_prob']]
 
+    @property
+    def draws(self):
+        """Whether a training step may draw random numbers: it is then traced for each training, for its seed."""
+        return any(self.dropout_rates()) or type(self).objective is not TextClassifier.objective or (
+            type(self.tuning) not in (AllWeights, Prompt))
+
     def tokenize(self, example):
         """Token ids of each of the example's texts: a list of one or two lists."""
         return [self.tokenizer.tokens_to_ids(tokenize(self.tokenizer, text))
@@ -91,16 +101,16 @@ class TextClassifier(object):
 
     # --- scoring --------------------------------------------------------------------------------------
 
-    def label_scores(self, examples, batch_size=64, verbose=0):
+    def label_scores(self, examples, batch_size=32, verbose=0):
         """Scores of the labels, float64 `[len(examples), len(labels)]`: log-probabilities up to a constant an
         example, not normalised over the labels, with the offset. Arguments as in `predict`."""
         if self._scorer is None or self._scorer.aggregation != self.task.verbalizer.aggregation:
             self._scorer = self._trace_scorer()
         examples = [self.questions(self.tokenize(e)) for e in self.examples(examples)]
-        bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
-        scores = np.zeros((len(examples), len(self.labels)))
+        bar, scores = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None, np.zeros((len(examples), len(self.labels)))
         for batch, *inputs in question_batches(examples, batch_size):
-            scores[batch] = self._scorer.score(*map(tf.constant, inputs)).numpy()
+            with precision(self.precision):
+                scores[batch] = self._scorer.score(*map(tf.constant, inputs)).numpy()
             if bar:
                 bar.add(len(batch))
         return scores
@@ -114,7 +124,7 @@ class TextClassifier(object):
             return network(model_inputs(network, token_ids, segment_ids, positions), training=False)
         return _Scorer(score.get_concrete_function(), layer, self.task.verbalizer.aggregation)
 
-    def predict_log_proba(self, examples, batch_size=64, verbose=0):
+    def predict_log_proba(self, examples, batch_size=32, verbose=0):
         """Log-probabilities of the labels, float64 `[len(examples), len(labels)]`.
 
         Arguments: `examples` as in `predict`; `verbose` 1 shows a progress bar.
@@ -122,11 +132,11 @@ class TextClassifier(object):
         scores = self.label_scores(examples, batch_size, verbose)
         return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
-    def predict_proba(self, examples, batch_size=64, verbose=0):
+    def predict_proba(self, examples, batch_size=32, verbose=0):
         """Probabilities of the labels, float64 `[len(examples), len(labels)]`; rows sum to 1."""
         return np.exp(self.predict_log_proba(examples, batch_size, verbose))
 
-    def predict(self, examples, batch_size=64, verbose=0):
+    def predict(self, examples, batch_size=32, verbose=0):
         """The likeliest label of each example, a list of str.
 
         Arguments:
@@ -134,7 +144,7 @@ class TextClassifier(object):
         """
         return [self.labels[i] for i in self.predict_log_proba(examples, batch_size, verbose).argmax(axis=1)]
 
-    def evaluate(self, examples, batch_size=64, verbose=0):
+    def evaluate(self, examples, batch_size=32, verbose=0):
         """Accuracy and more on labelled examples; see `metrics.classification_report` for the keys."""
         examples = self.examples(examples, labelled=True)
         if not examples:
@@ -143,7 +153,7 @@ class TextClassifier(object):
         return classification_report([e.label for e in examples],
                                      self.predict_log_proba(examples, batch_size, verbose), self.labels)
 
-    def calibrate(self, examples, prior=None, batch_size=64):
+    def calibrate(self, examples, prior=None, batch_size=32):
         """Sets `offset` so that the labels' mean probabilities over these texts are their shares in `prior`.
 
         Arguments:
@@ -197,33 +207,24 @@ class TextClassifier(object):
 
     def streams(self, labelled, unlabelled, labelled_share=.5, unlabelled_weight=1.):
         """The streams that a Trainer draws batches from; see `fit`."""
-        if labelled_share is not None and not 0 < labelled_share < 1:
-            raise UserError('labelled_share is between 0 and 1.')
-        if not unlabelled_weight > 0:
-            raise UserError('unlabelled_weight is above 0.')
-        texts = [[(self.tokenize(e), self._target(e.label)) for e in labelled],
-                 [(self.tokenize(e), None) for e in unlabelled]]
-        if labelled_share is None or not labelled or not unlabelled:
-            if unlabelled_weight != 1. and labelled:
-                raise UserError('unlabelled_weight needs a labelled_share, and labelled and unlabelled texts.')
-            return [Stream(texts[0] + texts[1])]
-        return [Stream(texts[0], float(labelled_share)),
-                Stream(texts[1], 1. - float(labelled_share), float(unlabelled_weight))]
+        return streams_of(*[Texts(examples, [self._target(e.label) for e in examples], self.tokenize)
+                            for examples in (labelled, [e._replace(label=None) for e in unlabelled])],
+                          labelled_share, unlabelled_weight)
 
     def _target(self, label):
-        """A label's index, or a soft label's probabilities."""
+        """A label's index, or a soft label's probabilities; None of none."""
         if isinstance(label, dict):
             return np.array([label.get(name, 0.) for name in self.labels])
-        return self.labels.index(label)
+        return None if label is None else self.labels.index(label)
 
     def objective(self, network, inputs, targets):
         """What a training step computes: the weighted cross-entropy of what is wanted at the positions."""
         return weighted_crossentropy(*targets, network(inputs, training=True))
 
-    def batches(self, lessons, order, auxiliary_weight=None):
-        """What a training step is fed: `(the model's inputs, (targets, weights))`."""
-        for inputs, targets in lesson_batches(lessons, order, auxiliary_weight):
-            yield tuple(model_inputs(self.model, *inputs)), targets
+    def batches(self, lessons, auxiliary_weight=None):
+        """What training steps are fed, made of lists of lessons: `(the model's inputs, (targets, weights))` each."""
+        return ((tuple(model_inputs(self.model, *inputs)), targets)
+                for inputs, targets in lesson_batches(lessons, auxiliary_weight))
 
     def examples(self, items, labelled=False):
         """Items as Examples, with the task's spelling of their labels; UserError for what does not fit."""

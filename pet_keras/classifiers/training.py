@@ -7,11 +7,12 @@ import time
 
 import numpy as np
 
-from pet_keras.backend import keras, seeded
+from pet_keras.backend import keras, precision, seeded
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
 from pet_keras.errors import UserError
+from pet_keras.networks.optimizers import Decay
 
 
 class Trainer(object):
@@ -107,20 +108,24 @@ class Trainer(object):
             self.folder.close()
 
     def _compile(self, streams):
-        """The Step, with its optimizer."""
+        """The Step, with its optimizer; that of the training before, already traced, where it will do."""
         tuning, network = self.classifier.tuning, self.classifier.model
         labelled = any(target is not None for stream in streams for _, target in stream.texts)
         self.learning_rate = self.learning_rate or tuning.learning_rate(labelled)
         self.epochs, self.schedule = self.epochs or tuning.epochs(labelled), self.schedule or tuning.schedule
         self.batch_size = self.batch_size or len(streams) * (8 if len(streams[0].texts) <= 1000 else 16)
         rate, ratio = self.learning_rate, self.prompt_learning_rate and self.prompt_learning_rate / self.learning_rate
-        if self.schedule == 'linear':
-            steps = self.epochs * steps_of(streams, self.batch_size)
-            rate = keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.)
-        optimizer = tuning.optimizer(rate, ratio)
+        steps = self.epochs * steps_of(streams, self.batch_size) if self.schedule == 'linear' else math.inf
+        made_for = ratio, [variable.ref() for variable in network.trainable_variables]
+        step = self.classifier.step  # of the training before
+        if step and step.made_for == made_for and not self.classifier.draws:
+            step.optimizer.restart(rate, steps)
+            return step
+        optimizer = tuning.optimizer(Decay(rate, steps), ratio)
         optimizer.build(network.trainable_variables)
-        step = Step(network, self.classifier.objective)
+        self.classifier.step = step = Step(network, self.classifier.objective)
         step.compile(optimizer)
+        step.made_for = made_for
         return step
 
     def _begin(self, dev):
@@ -147,13 +152,15 @@ class Trainer(object):
 
     def _train_epoch(self, epoch, streams):
         """One pass; data order and masks depend on seed and epoch alone."""
-        lessons, order = epoch_of(streams, epoch, self.batch_size, self._lesson, self._rng)
+        steps, lessons = steps_of(streams, self.batch_size), epoch_of(
+            streams, epoch, self.batch_size, self._lesson, self._rng)
         if self.verbose:
             print('Epoch %d/%d' % (epoch + 1, self.epochs))
-        batches, begun = self.classifier.batches(lessons, order, self.auxiliary_weight), time.perf_counter()
-        result = self.step.fit(batches, steps_per_epoch=len(order), epochs=1, shuffle=False,
-                               verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
-        self.classifier.step_seconds = (time.perf_counter() - begun) / len(order)
+        batches, begun = self.classifier.batches(lessons, self.auxiliary_weight), time.perf_counter()
+        with precision(self.classifier.precision):
+            result = self.step.fit(batches, steps_per_epoch=steps, epochs=1, shuffle=False,
+                                   verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
+        self.classifier.step_seconds = (time.perf_counter() - begun) / steps
         return result.history['loss'][0]
 
     def _check(self, loss):
@@ -211,10 +218,10 @@ class Trainer(object):
 
     def _trained_on(self, streams, dev):
         """How many texts of each kind there are, and a digest of them."""
-        texts, digest = [text for stream in streams for text in stream.texts], hashlib.sha256(b'[[')
-        for i, (tokens, target) in enumerate(texts):  # one by one: many of them make a long string
-            digest.update((', ' * bool(i) + json.dumps([tokens, np.asarray(target).tolist()])).encode())
-        digest.update(('], %s, %s]' % (json.dumps(list(dev)), json.dumps(self.classifier.task.scoring()))).encode())
+        texts, digest = [pair for s in streams for pair in zip(s.texts.examples, s.texts.targets)], hashlib.sha256()
+        for example, target in texts:  # one by one: many of them make a long string
+            digest.update(json.dumps([example.text, example.text_b, np.asarray(target).tolist()]).encode())
+        digest.update(json.dumps([list(dev), self.classifier.task.scoring()]).encode())
         labelled = sum(target is not None for _, target in texts)
         return {'labelled': labelled, 'unlabelled': len(texts) - labelled, 'dev': len(dev),
                 'digest of texts and label words': digest.hexdigest()[:12]}
@@ -227,6 +234,6 @@ class Trainer(object):
                 'auxiliary_weight', 'seed')},
             schedule=self.schedule if self.schedule == 'constant' else 'linear over %d epochs' % self.epochs,
             kind=self.classifier.kind, checkpoint=self.classifier.checkpoint.fingerprint,
-            dropout=self.classifier.dropout_rates(),
+            dropout=self.classifier.dropout_rates(), precision=self.classifier.precision,
             streams=[[stream.share, stream.weight] for stream in streams], **self.classifier.settings(),
             **self.classifier.trained_on)

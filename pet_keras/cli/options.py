@@ -31,7 +31,7 @@ def add_classifier_options(parser):
     which.add_argument('--task', help='zero-shot: a shipped task or a JSON file; see pet-keras task list')
     add_model_options(parser)
     parser.add_argument('--format', choices=FORMATS, help='of the files, where the ending does not say it')
-    parser.add_argument('--batch-size', type=int, default=64, help='texts a step (default 64)')
+    parser.add_argument('--batch-size', type=int, default=32, help='texts a step (default 32)')
     parser.add_argument('--calibrate', choices=['prior'], help="correct a model's taste for some label words, so that "
                         'over the texts of --calibrate-on, or else those at hand, all labels have equal shares')
     parser.add_argument('--calibrate-on', metavar='FILE', help='texts of the same kind, labels not needed')
@@ -45,6 +45,8 @@ def add_model_options(parser):
                         '(default %s); with --model: where the checkpoint of a prompt is now' % DEFAULT)
     parser.add_argument('--causal', action='store_true', help='the checkpoint is a left-to-right language model '
                         '(NEZHA-GPT); the shipped GPT and the gpt families are known')
+    parser.add_argument('--precision', choices=['float32', 'bfloat16', 'auto'], default='float32', help='of products: '
+                        'bfloat16 is less exact; auto takes it where the processor is faster with it (default float32)')
     parser.add_argument('--maxlen', type=int, help='longest sequence in tokens; longer texts are cut (default 128)')
 
 
@@ -56,7 +58,9 @@ def open_classifier(args):
     if given:
         raise UserError('--%s belongs to --task; a model folder has its own.' % given[0])
     from pet_keras.classifiers.loading import load
-    return load(args.model, args.checkpoint)
+    classifier = load(args.model, args.checkpoint)
+    classifier.precision = args.precision
+    return classifier
 
 
 def calibrate(classifier, args, examples):
@@ -79,4 +83,5 @@ def open_checkpoint(args):
 def new_classifier(args, checkpoint, **settings):
     """An untrained classifier of --task, --pattern and --maxlen."""
     from pet_keras.classifiers.cloze_classifier import ClozeClassifier
-    return ClozeClassifier(args.task, checkpoint, args.pattern, args.maxlen or 128, **settings)
+    return ClozeClassifier(args.task, checkpoint, args.pattern, args.maxlen or 128, precision=args.precision,
+                           **settings)

@@ -13,37 +13,22 @@ def pad(sequences, length=None, dtype='int32'):
     return padded
 
 
-def batches_by_length(lengths, batch_size, rng=None, pool=32):
-    """Index arrays of at most `batch_size`, each of sequences of similar length.
-
-    Without `rng` (scoring) the whole set is sorted, longest first. With it (training) the set is
-    shuffled, sorted within pools of batches, and the batches are shuffled again: little padding, and
-    still a random mix. A pool is an eighth of the batches, at most `pool` of them: in larger ones the
-    same texts would meet in every epoch.
-    """
-    lengths = np.asarray(lengths)
-    if rng is None:
-        order = np.argsort(-lengths, kind='stable')
-        return [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
-    size = batch_size * min(pool, max(1, len(lengths) // (8 * batch_size)))
-    order, batches = rng.permutation(len(lengths)), []
-    for start in range(0, len(order), size):
-        part = order[start:start + size]
-        part = part[np.argsort(-lengths[part], kind='stable')]
-        batches += [part[i:i + batch_size] for i in range(0, len(part), batch_size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
+def batches_by_length(lengths, batch_size):
+    """Index arrays of at most `batch_size`, each of sequences of similar length, longest first."""
+    order = np.argsort(-np.asarray(lengths, int), kind='stable')
+    return [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
 
 
-def lesson_batches(lessons, order, auxiliary_weight=None):
-    """Padded arrays `((token_ids, segment_ids, positions), (targets, weights))`.
+def lesson_batches(batches, auxiliary_weight=None):
+    """Lists of Lessons → padded arrays `((token_ids, segment_ids, positions), (targets, weights))`.
 
     The loss is the sum of the targets' cross-entropies, each times its weight; padding has the weight 0. The
     weights of a batch's answers sum to 1, and those of its auxiliary targets to `auxiliary_weight`, or to 1
     where there are no answers. None makes one mean of both (kexue.fm 7764), in which an answer weighs the less
     the longer the texts beside it are.
     """
-    for batch in order:
-        ids, segments, positions, targets, weights, answers = zip(*[lessons[i] for i in batch])
+    for batch in batches:
+        ids, segments, positions, targets, weights, answers = zip(*batch)
         n = max(1, max(map(len, positions)))
         weights = pad(weights, n, 'float32')
         answer = np.arange(n) < np.array(answers)[:, None]

@@ -1,20 +1,5 @@
 """Layers of the cloze models."""
-from pet_keras.backend import Layer, keras, tf
-
-
-class GatherPositions(Layer):
-    """Picks the vectors at the asked positions, before the vocabulary product.
-
-    Input: `[hidden [batch, length, hidden_size], positions [batch, n] int32]`.
-    Output: `[batch, n, hidden_size]`. Padding a row of positions with 0 is harmless as long as the
-    loss gives these places no weight.
-    """
-    def call(self, inputs):
-        hidden, positions = inputs
-        return tf.gather(hidden, tf.cast(positions, 'int32'), batch_dims=1)
-
-    def compute_mask(self, inputs, mask=None):
-        return None
+from pet_keras.backend import Layer, tf
 
 
 class WordLogits(Layer):
@@ -51,5 +36,3 @@ class WordLogProbs(Layer):
     def call(self, inputs):
         return tf.gather(tf.nn.log_softmax(tf.cast(inputs, 'float32')), self.token_ids, axis=-1)
 
-
-keras.utils.get_custom_objects()['GatherPositions'] = GatherPositions

@@ -3,13 +3,13 @@ import re
 import warnings
 
 from pet_keras.backend import ALBERT, BERT, GPT, GPT2, GPT2_ML, NEZHA, Embedding, Input, K, LayerNormalization, LM_Mask
-from pet_keras.backend import RoFormer, build_transformer_model
+from pet_keras.backend import MultiHeadAttention, RoFormer, build_transformer_model
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.config import network_arguments
 from pet_keras.checkpoints.names import is_of_cloze, layer_norm_eps, of_electra
 from pet_keras.errors import UserError
-from pet_keras.networks.layers import GatherPositions
 from pet_keras.networks.tuning import AllWeights, Prompt
+from pet_keras.networks.unpadded import GatherPositions, Kept, Unpad, UnpaddedAttention
 
 
 class ElectraGenerator(BERT):
@@ -24,10 +24,11 @@ _FAMILIES = {'bert': BERT, 'albert': ALBERT, 'electra': ElectraGenerator, 'nezha
 
 
 class AtPositions(object):
-    """Mixed into a bert4keras model: one more input, positions, and no vocabulary product elsewhere.
+    """Mixed into a bert4keras model: one more input, positions, and nothing is computed that they do not need.
 
-    The product over `[batch, length, vocab_size]` is most of the memory and time of the published
-    scripts; over `[batch, n, vocab_size]` it is next to nothing.
+    The product over `[batch, length, vocab_size]` is most of the memory and time of the published scripts; over
+    `[batch, n, vocab_size]` it is next to nothing. Padding takes no part in any product (see `networks.unpadded`),
+    and in the last layer only the asked places do, as far as its kind of attention allows.
     """
     _variables, tuning = None, AllWeights()  # see networks.tuning: it may put layers of its own into the network
     layer_norm_eps = None  # None: bert4keras' own
@@ -39,20 +40,40 @@ class AtPositions(object):
         return ([inputs] if self.one_input else inputs) + [self.positions]
 
     def apply_embeddings(self, inputs):
-        inputs = inputs[:-1]
-        return super(AtPositions, self).apply_embeddings(inputs[0] if self.one_input else inputs)
+        self.kept = self.apply(inputs=[inputs[0], self.positions], layer=Kept, name='Kept')
+        self.embedded = super(AtPositions, self).apply_embeddings(inputs[0] if self.one_input else inputs[:-1])
+        return self.apply(inputs=[self.embedded, self.kept], layer=Unpad, name='Unpad')
+
+    def apply_main_layers(self, inputs, index):
+        self.read = None  # what the last layer reads, where it writes at the asked positions alone
+        if index == self.num_hidden_layers - 1 and not isinstance(self, (NEZHA, GPT2, GPT2_ML)):
+            self.read, inputs = inputs, self._at_positions(inputs)
+        return super(AtPositions, self).apply_main_layers(inputs, index)
+
+    def compute_position_bias(self, inputs=None):
+        return super(AtPositions, self).compute_position_bias(self.embedded)  # it is one for padded sequences
 
     def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
         if layer is LayerNormalization and self.layer_norm_eps:
             kwargs['epsilon'] = self.layer_norm_eps
+        if layer is MultiHeadAttention:
+            layer = UnpaddedAttention
+            if self.read is None:
+                inputs = inputs + [self.kept]
+            else:
+                inputs = [inputs[0], self.read, self.read] + inputs[3:] + [self.kept, self.positions]
+                arguments = dict(arguments, asked=True)
         layer, kwargs = self.tuning.layer(layer, kwargs)
         if (arguments or {}).get('mode') == 'dense':
             self.features = inputs  # what the vocabulary product is taken of
         return super(AtPositions, self).apply(inputs, layer, arguments, **kwargs)
 
     def apply_final_layers(self, inputs):
-        x = self.apply(inputs=[inputs, self.positions], layer=GatherPositions, name='Gather-Positions')
-        return super(AtPositions, self).apply_final_layers(x)
+        self.encoded = self._at_positions(inputs) if self.read is None else inputs  # before any head
+        return super(AtPositions, self).apply_final_layers(self.encoded)
+
+    def _at_positions(self, inputs):
+        return self.apply(inputs=[inputs, self.kept, self.positions], layer=GatherPositions, name='Gather-Positions')
 
     def variables(self):
         """(name in the checkpoint, variable) of every weight that a checkpoint holds, as a list.

@@ -1,6 +1,7 @@
 """Ways of tuning: what each adds to a network, which weights train, and what of them is saved."""
-from pet_keras.backend import Embedding, LM_Mask, keras, tf
+from pet_keras.backend import Embedding, LM_Mask
 from pet_keras.errors import UserError
+from pet_keras.networks.optimizers import Adam, PromptAdam
 from pet_keras.networks.prompt_start import initial_rows
 from pet_keras.networks.ptuning_embedding import PtuningEmbedding
 
@@ -32,7 +33,10 @@ class AllWeights(object):
         _WAYS[cls.name] = cls
 
     def layer(self, layer, arguments):
-        """What stands in the network for a layer of bert4keras: (its class, its arguments)."""
+        """What stands in the network for a layer of bert4keras: (its class, its arguments).
+
+        Attention is `unpadded.UnpaddedAttention`; what layers are called with is `[1, tokens, hidden_size]`.
+        """
         return layer, arguments
 
     def attach(self, transformer):
@@ -60,7 +64,7 @@ class AllWeights(object):
         if prompt_ratio:
             raise UserError("prompt_learning_rate is for train='all' and a pattern with [unused] tokens; with "
                             "train='prompt' learning_rate is the prompt's.")
-        return keras.optimizers.Adam(learning_rate)
+        return Adam(learning_rate)
 
     def finish(self):
         """After training: drops what served it alone."""
@@ -163,17 +167,3 @@ def way_of(settings):
     if name not in _WAYS:
         raise UserError('The model was tuned in the way %r: import the module that defines it before you load.' % name)
     return _WAYS[name](**settings)
-
-
-class PromptAdam(keras.optimizers.Adam):
-    """Adam whose steps for the prompt's weights are `ratio` times those for the others."""
-    def __init__(self, learning_rate, prompt_weights, ratio):
-        super(PromptAdam, self).__init__(learning_rate)
-        self._prompt_weights, self._ratio = {w.ref() for w in prompt_weights}, ratio
-
-    def update_step(self, gradient, variable):
-        if variable.ref() not in self._prompt_weights:
-            return super(PromptAdam, self).update_step(gradient, variable)
-        start = tf.identity(variable)
-        super(PromptAdam, self).update_step(gradient, variable)
-        variable.assign(start + self._ratio * (variable - start))

@@ -90,7 +90,7 @@ class PromptServer(object):
         total = tf.reduce_logsumexp(tf.concat([everything, logits(self._own)], -1), -1, keepdims=True)
         return self._label_scores(logits(self._words) - total, task)
 
-    def predict_log_proba(self, items, batch_size=64):
+    def predict_log_proba(self, items, batch_size=32):
         """One float64 array of label log-probabilities for each `(name, text)` or `(name, text, text)`."""
         tasks, questions = [], []
         for item in items:
@@ -113,7 +113,7 @@ class PromptServer(object):
                 result[i] = scores - np.logaddexp.reduce(scores)
         return result
 
-    def predict(self, items, batch_size=64):
+    def predict(self, items, batch_size=32):
         """The likeliest label of each item, a list of str."""
         items = list(items)
         return [self.tasks[self.names.index(item[0])].labels[int(scores.argmax())]

@@ -129,7 +129,7 @@ def test_soft_labels_teach_their_probabilities(tiny):
     p = np.array([[.7, .3] if e.label == '正面' else [0., 1.] for e in LABELLED])
     stream, = classifier.streams(classifier.examples(soft, True), [])
     lessons = [classifier.lesson(*text, None, 0) for text in stream.texts]
-    (inputs, targets), = classifier.batches(lessons, [np.arange(len(lessons))])
+    (inputs, targets), = classifier.batches([lessons])
     with tf.GradientTape() as tape:
         loss = classifier.objective(classifier.model, inputs, targets)
     assert float(loss) == pytest.approx(-(p * np.log(q)).sum() / len(p), abs=1e-5)

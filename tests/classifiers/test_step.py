@@ -1,6 +1,7 @@
 import numpy as np
 
 from pet_keras.backend import Embedding, keras, tf
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.classifiers.step import Step
 from pet_keras.cloze.task import Task
@@ -93,3 +94,31 @@ def test_regularizers_count():
     step.compile(keras.optimizers.SGD(0.25))
     step.fit(iter([(np.ones((1, 1)), np.ones((1, 1)))]), steps_per_epoch=1, verbose=0)
     np.testing.assert_allclose(network.get_weights()[0], [[0.5]])
+
+
+def test_the_next_training_traces_nothing_and_learns_as_a_new_classifier_would(still):
+    texts = [Example('房间很好', label='正面'), Example('味道太差', label='负面')] * 3
+
+    def learn(classifier, **settings):
+        return classifier.fit(texts, epochs=2, batch_size=4, **settings)
+    task = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'})
+    classifier = ClozeClassifier(task, still)
+    start = classifier.model.get_weights()
+    learn(classifier, learning_rate=1e-2)
+    step, traced = classifier.step, classifier.step.train_function
+    classifier.model.set_weights(start)
+    learn(classifier, learning_rate=3e-3, schedule='constant', seed=1)
+    assert classifier.step is step and step.train_function is traced
+    fresh = learn(ClozeClassifier(task, still), learning_rate=3e-3, schedule='constant', seed=1)
+    for ours, new in zip(classifier.model.get_weights(), fresh.model.get_weights()):
+        np.testing.assert_array_equal(ours, new)
+
+
+def test_a_training_that_draws_random_numbers_is_traced_anew(still):
+    task = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'})
+    classifier = ClozeClassifier(task, still, dropout_rate=.1)
+    texts, steps = [Example('房间很好', label='正面')], []
+    for _ in range(2):
+        classifier.fit(texts, epochs=1)
+        steps.append(classifier.step)
+    assert steps[0] is not steps[1]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
-from pet_keras.classifiers.streams import Stream, epoch_of
+from pet_keras.classifiers.streams import Stream, Texts, epoch_of
 from pet_keras.cloze.cloze import Lesson
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
@@ -28,8 +28,8 @@ def _epochs(streams, count, batch_size=4):
     """For each epoch its batches, each a list of (number of the text, weight)."""
     found = []
     for epoch in range(count):
-        lessons, batches = epoch_of(streams, epoch, batch_size, _lesson, _rng)
-        found.append([[(lessons[i].token_ids[0], lessons[i].weights[0]) for i in batch] for batch in batches])
+        batches = epoch_of(streams, epoch, batch_size, _lesson, _rng)
+        found.append([[(lesson.token_ids[0], lesson.weights[0]) for lesson in batch] for batch in batches])
     return found
 
 
@@ -73,9 +73,65 @@ def test_the_second_stream_goes_round_evenly_over_the_epochs():
 
 
 def test_a_text_shown_twice_in_an_epoch_has_other_masks_each_time():
-    lessons, _ = epoch_of([_stream(range(6), share=.5), _stream([100], share=.5)], 0, 2, _lesson, _rng)
-    masks = [lesson.targets[0] for lesson in lessons if lesson.token_ids[0] == 100]
+    batches = epoch_of([_stream(range(6), share=.5), _stream([100], share=.5)], 0, 2, _lesson, _rng)
+    masks = [lesson.targets[0] for batch in batches for lesson in batch if lesson.token_ids[0] == 100]
     assert len(masks) == 6 and len(set(masks)) == 6
+
+
+# --- lengths ----------------------------------------------------------------------------------------------
+
+LENGTHS = np.random.default_rng(0).integers(5, 128, 2003)
+
+
+def _batches(lengths, batch_size, epoch=0):
+    """The texts' numbers in the batches of an epoch."""
+    stream = Stream([([[n] * length], None) for n, length in enumerate(lengths)])
+    return [[lesson.token_ids[0] for lesson in batch] for batch in epoch_of([stream], epoch, batch_size, _lesson, _rng)]
+
+
+def test_of_many_texts_those_of_similar_length_share_a_batch():
+    batches = _batches(LENGTHS, 8)
+    assert sorted(n for batch in batches for n in batch) == list(range(2003)) and len(batches) == 251
+    padded = sum(len(batch) * max(LENGTHS[n] for n in batch) for batch in batches)
+    assert LENGTHS.sum() / padded > .9
+
+
+def test_the_batches_do_not_come_in_the_order_of_their_lengths():
+    means = [LENGTHS[batch].mean() for batch in _batches(LENGTHS, 8)]
+    assert 0.3 < (np.diff(means) < 0).mean() < 0.7
+
+
+def _met_again(lengths, batch_size, epochs=12):
+    """How often two texts that share a batch share one in the next epoch as well."""
+    again, before = [], None
+    for epoch in range(epochs):
+        batch_of = np.empty(len(lengths), int)
+        for k, batch in enumerate(_batches(lengths, batch_size, epoch)):
+            batch_of[batch] = k
+        together = (batch_of[:, None] == batch_of) & ~np.eye(len(lengths), dtype=bool)
+        if before is not None:
+            again.append((together & before).sum() / before.sum())
+        before = together
+    return np.mean(again)
+
+
+def test_168_texts_in_batches_of_8_meet_others_in_every_epoch():
+    """As in the posts' few-shot runs: at random 4 % of the batchmates meet again, in one sorted pool most do."""
+    assert _met_again(LENGTHS[:168], 8) < 0.12
+    assert _met_again(LENGTHS[:24], 8) < 0.4  # of 24 texts: 30 % at random
+
+
+def test_batches_of_168_texts_do_not_sort_them_by_length():
+    within = [np.ptp(LENGTHS[batch]) for batch in _batches(LENGTHS[:168], 8)]
+    assert np.median(within) > 0.3 * np.ptp(LENGTHS[:168])
+
+
+def test_texts_are_tokenized_and_masked_when_it_is_their_turn():
+    seen = []
+    texts = Texts([Example('好')] * 2000, [None] * 2000, lambda example: seen.append(example) or [[1, 2]])
+    assert not seen
+    next(epoch_of([Stream(texts)], 0, 8, _lesson, _rng))
+    assert len(seen) == 8 * 31  # one pool of batches: an eighth of them
 
 
 # --- from fit ---------------------------------------------------------------------------------------------

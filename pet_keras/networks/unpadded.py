@@ -1,0 +1,76 @@
+"""Sequences of a batch laid end to end: padding is never multiplied by a weight.
+
+Most of a network's work is done token by token, so it does not matter which token is whose; only attention has to
+know. Between the layers the tokens of all sequences stand in one row, `[1, tokens, hidden_size]`.
+"""
+from pet_keras.backend import K, Layer, MultiHeadAttention, keras, tf
+
+
+class Kept(Layer):
+    """What of a padded batch is no padding: a sequence ends with its last token, or the last place asked about.
+
+    Input: `[token_ids [batch, length], positions [batch, n]]`. Output: bool `[batch, length]`.
+    """
+    def call(self, inputs):
+        token_ids, positions = inputs
+        place = tf.range(tf.shape(token_ids)[1])
+        last = tf.reduce_max(tf.where(tf.cast(token_ids, 'int32') > 0, place, 0), axis=1, keepdims=True)
+        return place <= tf.maximum(last, tf.reduce_max(tf.cast(positions, 'int32'), axis=1, keepdims=True))
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+class Unpad(Layer):
+    """`[x [batch, length, hidden_size], kept]` → `[1, tokens, hidden_size]`."""
+    def call(self, inputs):
+        x, kept = inputs
+        return tf.expand_dims(tf.gather_nd(x, tf.where(kept)), 0)
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+class GatherPositions(Layer):
+    """Picks the vectors at the asked positions.
+
+    Input: `[x [1, tokens, hidden_size], kept, positions [batch, n] int32]`. Output: `[batch, n, hidden_size]`. Padding
+    a row of positions with 0 is harmless as long as the loss gives these places no weight.
+    """
+    def call(self, inputs):
+        x, kept, positions = inputs
+        first = tf.cumsum(tf.reduce_sum(tf.cast(kept, 'int32'), axis=1, keepdims=True), exclusive=True)
+        return tf.gather(tf.squeeze(x, 0), first + tf.cast(positions, 'int32'))
+
+
+class UnpaddedAttention(MultiHeadAttention):
+    """bert4keras' attention over sequences laid end to end.
+
+    Input: what bert4keras' takes, `[q, k, v, ...]`, each `[1, tokens, hidden_size]`, then `kept`, and with
+    `asked` also `positions [batch, n]`: q is then `[batch, n, hidden_size]`, the vectors at these.
+    """
+    def call(self, inputs, mask=None, asked=False, **kwargs):
+        (q, k, v), others = inputs[:3], list(inputs[3:])
+        positions, kept = others.pop() if asked else None, others.pop()
+        if asked and kwargs.get('a_bias'):
+            others[0] = tf.gather(others[0], tf.cast(positions, 'int32'))
+        places = tf.where(kept)
+
+        def heads(x, size):
+            return K.reshape(x, (self.heads, size), -1)
+
+        def padded(x):
+            return tf.scatter_nd(places, tf.squeeze(x, 0), tf.concat([tf.shape(kept, 'int64'), [x.shape[-1]]], 0))
+        q = self.q_dense(q)
+        o, _ = self.pay_attention_to(
+            [heads(q if asked else padded(q), self.key_size), heads(padded(self.k_dense(k)), self.key_size),
+             heads(padded(self.v_dense(v)), self.head_size)] + others, [None, kept], **kwargs)
+        o = K.flatten(o, 2)
+        return self.o_dense(o if asked else tf.expand_dims(tf.gather_nd(o, places), 0))
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+keras.utils.get_custom_objects().update(
+    {layer.__name__: layer for layer in (Kept, Unpad, GatherPositions, UnpaddedAttention)})
