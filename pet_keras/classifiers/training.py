@@ -1,5 +1,6 @@
 """The training loop: epochs, the best on dev, early stopping, resuming."""
 import hashlib
+import itertools
 import json
 import math
 import sys
@@ -7,7 +8,7 @@ import time
 
 import numpy as np
 
-from pet_keras.backend import keras, precision, seeded
+from pet_keras.backend import keras, precision, seeded, tf
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
@@ -158,7 +159,7 @@ class Trainer(object):
             print('Epoch %d/%d' % (epoch + 1, self.epochs))
         batches, begun = self.classifier.batches(lessons, self.auxiliary_weight), time.perf_counter()
         with precision(self.classifier.precision):
-            result = self.step.fit(batches, steps_per_epoch=steps, epochs=1, shuffle=False,
+            result = self.step.fit(_dataset(batches), steps_per_epoch=steps, epochs=1, shuffle=False,
                                    verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
         self.classifier.step_seconds = (time.perf_counter() - begun) / steps
         return result.history['loss'][0]
@@ -237,3 +238,14 @@ class Trainer(object):
             dropout=self.classifier.dropout_rates(), precision=self.classifier.precision,
             streams=[[stream.share, stream.weight] for stream in streams], **self.classifier.settings(),
             **self.classifier.trained_on)
+
+
+def _dataset(batches):
+    """A generator of batches as Keras reads it: the next one is made while a step runs."""
+    batches = iter(batches)
+    first = next(batches)
+    signature = tf.nest.map_structure(lambda part: tf.TensorSpec([None] * part.ndim, part.dtype), first)
+    dataset = tf.data.Dataset.from_generator(lambda: itertools.chain([first], batches), output_signature=signature)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # its thread sleeps for seconds, and the end of an epoch would wait for it
+    return dataset.prefetch(2).with_options(options)
