@@ -22,6 +22,7 @@ class Step(keras.Model):
     def metrics(self):
         return [self.mean_loss]
 
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, data):
         inputs, targets = data
         with tf.GradientTape() as tape:

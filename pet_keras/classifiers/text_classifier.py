@@ -1,14 +1,14 @@
 """What every text classifier here shares: predict, evaluate, fit, save and load over Examples."""
 import numbers
-from collections import namedtuple
 
 import numpy as np
 
-from pet_keras.backend import PRECISIONS, keras, precision, tf
+from pet_keras.backend import PRECISIONS, keras
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers import model_folder
 from pet_keras.classifiers.calibration import match_prior, prior_of
 from pet_keras.classifiers.metrics import classification_report
+from pet_keras.classifiers.scorer import Scorer
 from pet_keras.classifiers.streams import Texts, streams_of
 from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.batching import lesson_batches, question_batches
@@ -24,9 +24,6 @@ from pet_keras.networks.tuning import AllWeights, Prompt
 def _check_hard(examples):
     if any(isinstance(example.label, dict) for example in examples):
         raise UserError('A text to evaluate or calibrate on needs one label, not a soft one.')
-
-
-_Scorer = namedtuple('_Scorer', 'score layer aggregation')
 
 
 class TextClassifier(object):
@@ -53,6 +50,7 @@ class TextClassifier(object):
         self.precision, self._scorer, self._offset = precision, None, np.zeros(len(self.labels))
         self.history, self.trained_on, self.step_seconds = [], {}, None  # of the last training
         self.step = None  # what it traced, which keeps the optimizer's variables
+        self.run_eagerly = False  # scoring, as in Keras: a text or two are answered before a graph would be traced
 
     @property
     def labels(self):
@@ -105,24 +103,16 @@ class TextClassifier(object):
         """Scores of the labels, float64 `[len(examples), len(labels)]`: log-probabilities up to a constant an
         example, not normalised over the labels, with the offset. Arguments as in `predict`."""
         if self._scorer is None or self._scorer.aggregation != self.task.verbalizer.aggregation:
-            self._scorer = self._trace_scorer()
+            self._scorer = Scorer(*self.build_scorer(), self.task.verbalizer.aggregation)
+            self._scorer.layer.offset.assign(self._offset[None])
         examples = [self.questions(self.tokenize(e)) for e in self.examples(examples)]
-        bar, scores = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None, np.zeros((len(examples), len(self.labels)))
+        bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
+        scores = np.zeros((len(examples), len(self.labels)))
         for batch, *inputs in question_batches(examples, batch_size):
-            with precision(self.precision):
-                scores[batch] = self._scorer.score(*map(tf.constant, inputs)).numpy()
+            scores[batch] = self._scorer.score(*inputs, self.precision, self.run_eagerly)
             if bar:
                 bar.add(len(batch))
         return scores
-
-    def _trace_scorer(self):
-        network, layer = self.build_scorer()
-        layer.offset.assign(self._offset[None])
-
-        @tf.function(input_signature=[tf.TensorSpec([None, None], 'int32')] * 3)
-        def score(token_ids, segment_ids, positions):
-            return network(model_inputs(network, token_ids, segment_ids, positions), training=False)
-        return _Scorer(score.get_concrete_function(), layer, self.task.verbalizer.aggregation)
 
     def predict_log_proba(self, examples, batch_size=32, verbose=0):
         """Log-probabilities of the labels, float64 `[len(examples), len(labels)]`.

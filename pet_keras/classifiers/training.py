@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from pet_keras.backend import keras, precision, seeded, tf
+from pet_keras.backend import precision, seeded, tf
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of

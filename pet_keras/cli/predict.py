@@ -25,6 +25,7 @@ def run(args):
     targets = _targets(args.out, args.files, formats) if args.out else [None] * len(formats)
     classifier = open_classifier(args)
     inputs = [read_rows(path, classifier.task, False, format) for path, format in zip(args.files, formats)]
+    classifier.run_eagerly = sum(map(len, inputs)) <= 2 and not args.calibrate_on
     calibrate(classifier, args, [row.example for rows in inputs for row in rows])
     if args.out:
         os.makedirs(args.out, exist_ok=True)

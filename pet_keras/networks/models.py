@@ -1,9 +1,8 @@
 """bert4keras networks whose output is logits at given positions."""
 import re
-import warnings
 
 from pet_keras.backend import ALBERT, BERT, GPT, GPT2, GPT2_ML, NEZHA, Embedding, Input, K, LayerNormalization, LM_Mask
-from pet_keras.backend import MultiHeadAttention, RoFormer, build_transformer_model
+from pet_keras.backend import MultiHeadAttention, RoFormer, build_transformer_model, tf
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.config import network_arguments
 from pet_keras.checkpoints.names import is_of_cloze, layer_norm_eps, of_electra
@@ -32,6 +31,7 @@ class AtPositions(object):
     """
     _variables, tuning = None, AllWeights()  # see networks.tuning: it may put layers of its own into the network
     layer_norm_eps = None  # None: bert4keras' own
+    initializer = 'zeros'  # every weight is read from the checkpoint
 
     def get_inputs(self):
         inputs = super(AtPositions, self).get_inputs()
@@ -162,18 +162,17 @@ def _opened(checkpoint):
     return checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
 
 
+@tf.autograph.experimental.do_not_convert  # no layer needs it, and it would rewrite the source of each
 def _build(checkpoint, bases, return_keras_model, tuning, prompt, **kwargs):
     tuning = tuning or (Prompt(**prompt) if prompt else AllWeights())
-    with warnings.catch_warnings():  # bert4keras shares one unseeded initializer; every weight is then loaded
-        warnings.filterwarnings('ignore', message='The initializer TruncatedNormal is unseeded')
-        try:
-            own = {'tuning': tuning, 'layer_norm_eps': float(layer_norm_eps(checkpoint.family, checkpoint.config))}
-            transformer = build_transformer_model(model=type('ClozeModel', bases, own), return_keras_model=False,
-                                                  **dict(network_arguments(checkpoint.config), **kwargs))
-        except UserError:
-            raise
-        except (TypeError, ValueError) as e:
-            raise UserError('%s does not describe a model: %s' % (checkpoint.config_path, e)) from None
+    try:
+        own = {'tuning': tuning, 'layer_norm_eps': float(layer_norm_eps(checkpoint.family, checkpoint.config))}
+        transformer = build_transformer_model(model=type('ClozeModel', bases, own), return_keras_model=False,
+                                              **dict(network_arguments(checkpoint.config), **kwargs))
+    except UserError:
+        raise
+    except (TypeError, ValueError) as e:
+        raise UserError('%s does not describe a model: %s' % (checkpoint.config_path, e)) from None
     transformer.load(checkpoint)
     tuning.attach(transformer)
     return transformer.model if return_keras_model else transformer

@@ -35,7 +35,7 @@ class AllWeights(object):
     def layer(self, layer, arguments):
         """What stands in the network for a layer of bert4keras: (its class, its arguments).
 
-        Attention is `unpadded.UnpaddedAttention`; what layers are called with is `[1, tokens, hidden_size]`.
+        Attention is `unpadded.UnpaddedAttention`; what layers are called with is `[tokens, hidden_size]`.
         """
         return layer, arguments
 

@@ -1,7 +1,7 @@
 """Sequences of a batch laid end to end: padding is never multiplied by a weight.
 
 Most of a network's work is done token by token, so it does not matter which token is whose; only attention has to
-know. Between the layers the tokens of all sequences stand in one row, `[1, tokens, hidden_size]`.
+know. Between the layers the tokens of all sequences stand in one column, `[tokens, hidden_size]`.
 """
 from pet_keras.backend import K, Layer, MultiHeadAttention, keras, tf
 
@@ -22,10 +22,10 @@ class Kept(Layer):
 
 
 class Unpad(Layer):
-    """`[x [batch, length, hidden_size], kept]` → `[1, tokens, hidden_size]`."""
+    """`[x [batch, length, hidden_size], kept]` → `[tokens, hidden_size]`."""
     def call(self, inputs):
         x, kept = inputs
-        return tf.expand_dims(tf.gather_nd(x, tf.where(kept)), 0)
+        return tf.gather_nd(x, tf.where(kept))
 
     def compute_mask(self, inputs, mask=None):
         return None
@@ -34,19 +34,19 @@ class Unpad(Layer):
 class GatherPositions(Layer):
     """Picks the vectors at the asked positions.
 
-    Input: `[x [1, tokens, hidden_size], kept, positions [batch, n] int32]`. Output: `[batch, n, hidden_size]`. Padding
+    Input: `[x [tokens, hidden_size], kept, positions [batch, n] int32]`. Output: `[batch, n, hidden_size]`. Padding
     a row of positions with 0 is harmless as long as the loss gives these places no weight.
     """
     def call(self, inputs):
         x, kept, positions = inputs
         first = tf.cumsum(tf.reduce_sum(tf.cast(kept, 'int32'), axis=1, keepdims=True), exclusive=True)
-        return tf.gather(tf.squeeze(x, 0), first + tf.cast(positions, 'int32'))
+        return tf.gather(x, first + tf.cast(positions, 'int32'))
 
 
 class UnpaddedAttention(MultiHeadAttention):
     """bert4keras' attention over sequences laid end to end.
 
-    Input: what bert4keras' takes, `[q, k, v, ...]`, each `[1, tokens, hidden_size]`, then `kept`, and with
+    Input: what bert4keras' takes, `[q, k, v, ...]`, each `[tokens, hidden_size]`, then `kept`, and with
     `asked` also `positions [batch, n]`: q is then `[batch, n, hidden_size]`, the vectors at these.
     """
     def call(self, inputs, mask=None, asked=False, **kwargs):
@@ -60,13 +60,13 @@ class UnpaddedAttention(MultiHeadAttention):
             return K.reshape(x, (self.heads, size), -1)
 
         def padded(x):
-            return tf.scatter_nd(places, tf.squeeze(x, 0), tf.concat([tf.shape(kept, 'int64'), [x.shape[-1]]], 0))
+            return tf.scatter_nd(places, x, tf.concat([tf.shape(kept, 'int64'), [x.shape[-1]]], 0))
         q = self.q_dense(q)
         o, _ = self.pay_attention_to(
             [heads(q if asked else padded(q), self.key_size), heads(padded(self.k_dense(k)), self.key_size),
              heads(padded(self.v_dense(v)), self.head_size)] + others, [None, kept], **kwargs)
         o = K.flatten(o, 2)
-        return self.o_dense(o if asked else tf.expand_dims(tf.gather_nd(o, places), 0))
+        return self.o_dense(o if asked else tf.gather_nd(o, places))
 
     def compute_mask(self, inputs, mask=None):
         return None

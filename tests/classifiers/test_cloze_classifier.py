@@ -322,3 +322,14 @@ def test_a_trained_head_is_not_warned_of(name):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         ClozeClassifier('sentiment', name)
+
+
+def test_run_eagerly_answers_the_same_without_tracing(still):
+    classifier = ClozeClassifier(Task(SATISFIED, {'正面': '很', '负面': '不'}), still)
+    texts = ['房间很干净', '又吵又脏']
+    classifier.run_eagerly = True
+    eager = classifier.predict_log_proba(texts)
+    assert classifier._scorer._traced.experimental_get_tracing_count() == 0
+    classifier.run_eagerly = False
+    np.testing.assert_allclose(classifier.predict_log_proba(texts), eager, atol=1e-5)
+    assert classifier._scorer._traced.experimental_get_tracing_count() == 1
