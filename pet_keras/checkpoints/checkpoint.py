@@ -49,7 +49,8 @@ class Checkpoint(object):
             return os.path.dirname(self.name)
         folder = name if os.path.isdir(name) else shipped_checkpoints().get(name)
         if folder is None:
-            raise UserError('No checkpoint %r: it is neither a folder nor a shipped model. %s' % (name, GET_ONE))
+            raise UserError('No checkpoint %r: it is neither a folder nor a shipped model%s. %s' % (
+                name, '; the repository of the Hub is hf:%s' % name if name.count('/') == 1 else '', GET_ONE))
         return folder
 
     def reread(self):

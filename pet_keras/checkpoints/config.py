@@ -82,6 +82,8 @@ def normalise(raw, path):
         if config[key] not in wanted:
             raise UserError('%s: %s is %r, and should be one of %s.' % (path, key, config[key], ', '.join(map(
                 json.dumps, wanted))))
+    if config.get('shared_segment_embeddings'):  # CDial's: a segment is a speaker's token, which no text here has
+        config.update(shared_segment_embeddings=False, type_vocab_size=0)
     check_computed(config, path)
     config['hidden_act'] = _ACTIVATIONS.get(str(config['hidden_act']), config['hidden_act'])
     return config

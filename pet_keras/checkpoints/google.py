@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from pet_keras.checkpoints.config import CONFIGS, find_file, read_config
-from pet_keras.checkpoints.vocabulary import find_vocab, write_vocab
+from pet_keras.checkpoints.vocabulary import find_vocab, lower_case, write_vocab
 from pet_keras.errors import UserError
 
 
@@ -34,6 +34,8 @@ class GoogleSource(object):
         if not glob.glob(glob.escape(self.weights_path) + '.data-*'):
             raise UserError('%s.index has no .data file beside it: the download is incomplete.' % self.weights_path)
         self.config = read_config(self.config_path)
+        if 'do_lower_case' not in self.config and lower_case(folder) is not None:
+            self.config['do_lower_case'] = lower_case(folder)
         self._shapes = None
 
     def check(self, table):

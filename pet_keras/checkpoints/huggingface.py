@@ -6,7 +6,7 @@ import numpy as np
 
 from pet_keras.checkpoints.config import CONFIGS, check_computed, find_file, read_config
 from pet_keras.checkpoints.names import hugging_face_names, mlm_head
-from pet_keras.checkpoints.vocabulary import find_vocab
+from pet_keras.checkpoints.vocabulary import find_vocab, lower_case
 from pet_keras.errors import UserError
 
 # model_type → family. An ERNIE without task ids is a BERT.
@@ -20,6 +20,9 @@ _KEYS = {'hidden_size': 'n_embd', 'num_hidden_layers': 'n_layer', 'num_attention
 _KEPT = ('vocab_size', 'type_vocab_size', 'embedding_size', 'hidden_act', 'initializer_range', 'application')
 # Tensors without which the answers would be another model's: adapters, relative positions, further groups of layers
 _COUNTS = re.compile(r'lora_|crossattention|distance_embedding|albert_layer_groups\.[1-9]|albert_layers\.[1-9]')
+# The input's table
+_TABLES = ('word_embeddings.weight', '.word.embedding.weight', 'word_embedding.weight', 'wte.weight',
+           'tokens_embed.weight')
 # The output's table, where the file holds it once more, and its bias
 _TIED = ('cls.predictions.decoder.', 'predictions.decoder.', 'generator_lm_head.', 'lm_head.')
 
@@ -43,11 +46,13 @@ class TensorSource(object):
         self.folder, self.tensors, self.weights_path = folder, tensors, tensors.path
         self.format = '%s (%s)' % (self.kind, os.path.basename(tensors.path))
         there = by_ending(tensors.shapes)
+        self._check_one_network()
         self._found = {}
         for theirs, ours, how in names:
             if theirs in there:
-                as_it_is = there[theirs].endswith('kernel') or not tensors.shapes[there[theirs]]
-                self._found.setdefault(ours, (there[theirs], None if as_it_is else how))
+                if there[theirs].endswith('kernel'):  # of TensorFlow's `.h5`: [in, out], as Google has all but one
+                    how = 'T' if ours == 'cls/seq_relationship/output_weights' else None
+                self._found.setdefault(ours, (there[theirs], how if tensors.shapes[there[theirs]] else None))
         self._table = [there[name + 'weight'] for name in tied if name + 'weight' in there]
         used = {name for name, _ in self._found.values()} | {there.get(name + end) for name in tied for end in (
             'weight', 'bias')}
@@ -57,6 +62,12 @@ class TensorSource(object):
                 raise UserError('%s holds %s, which changes what the model computes and has no place in its network '
                                 'here: merge or leave out what was added to the model.' % (tensors.path, name))
         self.shapes = {ours: self._shape(*found) for ours, found in self._found.items()}
+
+    def _check_one_network(self):
+        """Raises UserError where the file holds several tables of words: it could be several networks' file."""
+        tables = [name for name in self.tensors.shapes if name.endswith(_TABLES)]
+        if len(tables) > 1:
+            raise UserError('%s holds several networks (%s): leave one in it.' % (self.weights_path, ', '.join(tables)))
 
     def _shape(self, name, how):
         shape = tuple(self.tensors.shapes[name])
@@ -100,7 +111,7 @@ class HuggingFaceSource(TensorSource):
     def __init__(self, folder, tensors):
         self.config_path = find_file(folder, 'config', ['config.json', 'bert_config.json', CONFIGS])
         self.vocab_path = find_vocab(folder)
-        raw = read_config(self.config_path)
+        self.folder, raw = folder, read_config(self.config_path)
         family = self._family(raw, by_ending(tensors.shapes))
         self.config = self._translated(raw, family)
         names = hugging_face_names(family, layers_in(tensors.shapes), '')
@@ -139,9 +150,7 @@ class HuggingFaceSource(TensorSource):
         elif raw.get('is_decoder'):
             config.setdefault('application', 'lm')
         config['model_type'] = {'gpt': 'openai-gpt'}.get(family, family)
-        path = os.path.join(os.path.dirname(self.config_path), 'tokenizer_config.json')
-        told = read_config(path) if os.path.isfile(path) else {}
-        for lower in (raw.get('do_lower_case'), told.get('do_lower_case')):
+        for lower in (raw.get('do_lower_case'), lower_case(self.folder)):
             if isinstance(lower, bool):
                 config['do_lower_case'] = lower
         return config

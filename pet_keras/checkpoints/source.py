@@ -43,6 +43,8 @@ def is_weights_file(path):
 
 
 def _of_file(folder, path):
+    if path.endswith('config.json'):
+        raise UserError('%s is a config, not weights: name its folder, or the file of weights beside it.' % path)
     google = path[:-len('.index')] if path.endswith('.index') else path.split('.data-')[0]
     if os.path.isfile(google + '.index'):
         return GoogleSource(folder, google)
@@ -53,7 +55,8 @@ def _of_file(folder, path):
 def _weights(folder):
     """The name of the file of weights in a folder, None where they are Google's or missing."""
     names = sorted(os.listdir(folder))
-    if fnmatch.filter(names, _GOOGLE):
+    indices = fnmatch.filter(names, _GOOGLE)
+    if any(name.startswith(index[:-len('index')] + 'data-') for index in indices for name in names):
         return None
     names = [name for name in names if not any(fnmatch.fnmatch(name, aside) for aside in _NOT_WEIGHTS)]
     for pattern in _TENSORS:

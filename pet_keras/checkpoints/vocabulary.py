@@ -9,6 +9,8 @@ from pet_keras.errors import UserError
 # What stands in place of vocab.txt where the tokenizer is of another kind
 _OTHER_TOKENIZERS = [('*.model', 'SentencePiece'), ('*.spm', 'SentencePiece'), ('merges.txt', 'byte-level BPE'),
                      ('vocab.json', 'byte-level BPE')]
+_PADDING = '[row %d]'
+_MOST_PADDING = .01  # of the rows: some releases add a few to their table
 _ONLY = "only BERT's, whose vocab.txt has a token a line."
 
 
@@ -53,14 +55,21 @@ def write_vocab(path, target):
 def read_vocab(path, size, config_path):
     """The vocabulary as a dict token → id.
 
-    Arguments: `size` is the number of tokens that the config at `config_path` names.
+    Arguments: `size` is the number of tokens that the config at `config_path` names. Some releases have a few rows
+    more than tokens (ERNIE 18,000 for 17,964): these get tokens that no text has, `padding_tokens` counts them.
 
-    Raises: UserError where the number is another, or a special token of BERT is missing.
+    Raises: UserError where the number is another, a token stands there twice, or a special token of BERT is missing.
     """
     tokens = read_tokens(path)
     while len(tokens) > size and not tokens[-1]:
         tokens.pop()  # blank lines at the end
-    vocab = {token: i for i, token in enumerate(tokens)}
+    if 0 < size - len(tokens) <= _MOST_PADDING * size:
+        tokens += [_PADDING % i for i in range(len(tokens), size)]
+    vocab = {}
+    for i, token in enumerate(tokens):
+        if vocab.setdefault(token, i) != i:
+            raise UserError('%s has %r twice, in lines %d and %d: its tokens would not be those of the model.' % (
+                path, token, vocab[token] + 1, i + 1))
     if len(tokens) != size:
         raise UserError('%s holds %d tokens but %s says vocab_size %d: these files are not of one release.' % (
             path, len(tokens), config_path, size))
@@ -68,6 +77,23 @@ def read_vocab(path, size, config_path):
         if token not in vocab:
             raise UserError('%s has no %s.' % (path, token))
     return vocab
+
+
+def padding_tokens(vocab):
+    """How many rows of the table have no token in the vocabulary's file."""
+    return sum(_PADDING % i == token for token, i in vocab.items())
+
+
+def lower_case(folder):
+    """Whether the files of the tokenizer in a folder say that it lower-cases; None where they say nothing."""
+    def told(name):
+        path = os.path.join(folder, name)
+        return read_config(path) if os.path.isfile(path) else {}
+    normalizer = told('tokenizer.json').get('normalizer')
+    for found in (told('tokenizer_config.json').get('do_lower_case'),
+                  normalizer.get('lowercase') if isinstance(normalizer, dict) else None):
+        if isinstance(found, bool):
+            return found
 
 
 def find_vocab(folder):

@@ -81,9 +81,10 @@ def convert(args):
 def vocabulary(checkpoint):
     """How many tokens there are, how many rows the embedding table has for them, how many tokens are `[unused*]`."""
     from pet_keras.checkpoints.names import word_table
+    from pet_keras.checkpoints.vocabulary import padding_tokens
     from pet_keras.cloze.prompt_pattern import unused_tokens
     rows, size = checkpoint.shapes[word_table(checkpoint.family)][0], len(checkpoint.vocab)
-    return {'size': size, 'table_rows': rows, 'matches': rows == size,
+    return {'size': size - padding_tokens(checkpoint.vocab), 'table_rows': rows, 'matches': rows == size,
             'unused': sum(unused_tokens(token) == [token] for token in checkpoint.vocab)}
 
 
@@ -101,8 +102,10 @@ def _write_not_used(names):
 
 
 def _write_vocabulary(found):
+    more = found['table_rows'] - found['size']
     yield 'vocabulary', 'the embedding table has %s rows: %s' % (
-        found['table_rows'], 'they match' if found['matches'] else 'THEY DO NOT BELONG TOGETHER')
+        found['table_rows'], 'THEY DO NOT BELONG TOGETHER' if not found['matches'] else
+        '%d more than there are tokens, which no text can ask for' % more if more else 'they match')
     yield 'unused tokens', '%d [unused*]' % found['unused']
 
 

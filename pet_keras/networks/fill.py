@@ -52,6 +52,8 @@ def fill_mask(texts, checkpoint, top=10, batch_size=32, model=None):
         for batch in batches_by_length(list(map(len, token_ids)), batch_size):
             inputs = [pad([part[i] for i in batch]) for part in (token_ids, segment_ids, positions)]
             logits = model(model_inputs(model, *inputs), training=False).numpy()
+            if not np.isfinite(logits).all():
+                raise UserError('%s gives no numbers (NaN or infinite): its weights are damaged.' % checkpoint.name)
             for i, rows in zip(batch, logits):
                 found[i] = [_best(row, tokenizer, top) for row in rows[:len(positions[i])]]
         return found

@@ -140,3 +140,10 @@ def test_a_config_has_no_say_in_how_the_network_is_built():
     """A prefix of layer names, say, would leave every weight that it hides at random."""
     given = dict(SIZES, prefix='x-', name='y', layers={}, sequence_length=3, with_pool=True, with_mlm=False)
     assert network_arguments(normalise(given, 'config.json')) == network_arguments(normalise(SIZES, 'config.json'))
+
+
+def test_segments_that_share_the_words_table_are_left_out():
+    """bojone's CDial: a segment is a speaker's token, and segment 0 would add the row of token 0 to every word."""
+    sizes = dict(vocab_size=9, hidden_size=4, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    config = normalise(dict(sizes, shared_segment_embeddings=True, type_vocab_size=9), 'config.json')
+    assert (config['shared_segment_embeddings'], config['type_vocab_size']) == (False, 0)

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from folders import error, files, path, rewrite
+from folders import error, files, path, rewrite, set_config
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.google import GoogleSource, write_google
 
@@ -225,3 +225,11 @@ def test_what_tensorflow_s_own_checkpoints_say_of_themselves_is_no_variable(tiny
     tf.train.Checkpoint(weight=weight).write(str(tmp_path / 'bert_model.ckpt'))
     source = GoogleSource(str(tmp_path))
     assert [list(source.read(name).shape) for name in source.shapes] == [[1, 2]]
+
+
+def test_a_tokenizer_s_config_beside_it_says_whether_capitals_are_kept(copy):
+    with open(path(copy, 'tokenizer_config.json'), 'w') as writer:
+        writer.write('{"do_lower_case": false}')
+    assert Checkpoint(copy).config['do_lower_case'] is False
+    set_config(copy, do_lower_case=True)
+    assert Checkpoint(copy).config['do_lower_case'] is True

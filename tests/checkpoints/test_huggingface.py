@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from folders import HEAD, error, files, path
 from pet_keras.checkpoints.checkpoint import Checkpoint
-from pet_keras.checkpoints.huggingface import by_ending
+from pet_keras.checkpoints.huggingface import TensorSource, by_ending
 from pet_keras.checkpoints.names import hugging_face_names
 
 WORDS, DECODER = 'bert.embeddings.word_embeddings.weight', 'cls.predictions.decoder.weight'
@@ -304,3 +304,22 @@ def test_a_tensor_that_would_change_the_answers_is_refused_and_others_are_named(
         tensors[name] = np.ones((2, 2), 'float32')
     retensor(folder, worse)
     assert name in error(folder) and 'changes what the model computes' in error(folder)
+
+
+def test_a_file_of_two_networks_is_refused_with_both_names(folder):
+    retensor(folder, lambda tensors: tensors.update(
+        {'teacher.' + name: value for name, value in list(tensors.items())}))
+    message = error(folder)
+    assert 'holds several networks' in message and 'teacher.' in message and message.count('word_embeddings') == 2
+
+
+def test_the_next_sentence_head_of_an_h5_is_turned_to_stand_as_google_s_does():
+    class File(object):
+        path, kernel = 'tf_model.h5', np.arange(6, dtype='float32').reshape(3, 2)
+        shapes = {'nsp___cls/tf_bert/nsp___cls/seq_relationship/kernel': (3, 2)}
+
+        def read(self, name):
+            return self.kernel
+    source = TensorSource('.', File(), hugging_face_names('bert', 1, ''), ())
+    assert source.shapes == {'cls/seq_relationship/output_weights': (2, 3)}
+    np.testing.assert_array_equal(source.read('cls/seq_relationship/output_weights'), File.kernel.T)

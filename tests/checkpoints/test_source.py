@@ -126,3 +126,16 @@ def test_settings_of_the_tokenizer_and_of_generation_are_no_config(golden_copy):
     with open(path(folder, 'tokenizer_config.json'), 'w') as writer:
         json.dump({'do_lower_case': True}, writer)
     assert open_source(folder).config_path == path(folder, 'my_config.json')
+
+
+def test_an_index_without_its_data_does_not_hide_other_weights(golden_copy):
+    folder = golden_copy('bert', 'google-bert')
+    os.remove(path(folder, 'bert_model.ckpt.data-00000-of-00001'))
+    assert opened(folder) == 'Hugging Face (model.safetensors)'
+
+
+@pytest.mark.parametrize('name,says', [('nobody/there', 'the repository of the Hub is hf:nobody/there'),
+                                       ('bert_config.json', 'is a config, not weights')])
+def test_a_name_that_is_nearly_right_is_told_what_would_be(copy, monkeypatch, name, says):
+    monkeypatch.chdir(copy)
+    assert says in error(name)

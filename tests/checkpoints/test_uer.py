@@ -109,3 +109,9 @@ def test_an_output_table_of_its_own_is_refused(tiny, tmp_path):
     tensors['target.mlm_linear_2.weight'] = tensors['target.mlm_linear_2.weight'] + 1.
     assert 'target.mlm_linear_2.weight' in error(_write(tmp_path, tiny, tensors, **CONFIG),
                                                 lambda folder: Checkpoint(folder).check())
+
+
+def test_a_table_of_two_segments_is_refused_for_it_would_lose_one(tiny, tmp_path):
+    tensors = _tensors(tiny, NEW)
+    tensors['embedding.seg.embedding.weight'] = tensors['embedding.seg.embedding.weight'][1:]
+    assert 'has 2 rows for segments' in error(_write(tmp_path, tiny, tensors))

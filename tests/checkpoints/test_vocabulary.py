@@ -1,7 +1,7 @@
 import pytest
 
 from folders import error
-from pet_keras.checkpoints.vocabulary import read_tokens, read_vocab
+from pet_keras.checkpoints.vocabulary import lower_case, padding_tokens, read_tokens, read_vocab
 
 TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '很', '\u3000', '##好']
 
@@ -44,3 +44,28 @@ def test_a_byte_order_mark_and_blank_lines_at_the_end_are_no_tokens(tmp_path, co
     path = tmp_path / 'vocab.txt'
     path.write_text(content % '[PAD]\n[UNK]\n[CLS]\n[SEP]\n好\n', encoding='utf-8')
     assert list(read_vocab(str(path), 5, 'config.json')) == ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '好']
+
+
+def test_a_few_rows_more_than_tokens_get_tokens_that_no_text_has(tmp_path):
+    many = TOKENS + ['词%d' % i for i in range(300)]
+    vocab = read_vocab(write(tmp_path, '\n'.join(many).encode()), len(many) + 3, 'config')
+    assert list(vocab)[:len(many)] == many and list(vocab.values()) == list(range(len(many) + 3))
+    assert padding_tokens(vocab) == 3 and padding_tokens(dict.fromkeys(many, 0)) == 0
+    assert 'vocab_size 312' in error(str(tmp_path / 'vocab.txt'), lambda file: read_vocab(file, len(many) + 4, 'config'))
+
+
+def test_a_token_that_stands_there_twice_is_told_with_both_lines(tmp_path):
+    file = write(tmp_path, '\n'.join(TOKENS + ['很']).encode())
+    assert error(file, lambda file: read_vocab(file, 9, 'config')).startswith("%s has '很' twice, in lines 6 and 9" % file)
+
+
+@pytest.mark.parametrize('files,told', [
+    ({}, None), ({'tokenizer_config.json': '{"do_lower_case": false}'}, False),
+    ({'tokenizer.json': '{"normalizer": {"lowercase": false}}'}, False),
+    ({'tokenizer.json': '{"normalizer": null}', 'tokenizer_config.json': '{}'}, None),
+    ({'tokenizer.json': '{"normalizer": {"lowercase": false}}', 'tokenizer_config.json': '{"do_lower_case": true}'},
+     True)], ids=str)
+def test_files_of_the_tokenizer_say_whether_it_lower_cases(tmp_path, files, told):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert lower_case(str(tmp_path)) is told

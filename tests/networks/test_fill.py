@@ -156,3 +156,12 @@ def test_a_checkpoint_without_a_head_is_refused(make_checkpoint, tmp_path):
 ])
 def test_a_filled_text_is_read_as_it_stands(text, words, filled):
     assert filled_text(text, [[(word, 0.5), ('x', 0.1)] for word in words]) == filled
+
+
+def test_weights_that_are_no_numbers_are_told(tiny):
+    import numpy as np
+    from pet_keras.networks.models import build_mlm
+    model = build_mlm(tiny)
+    model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
+    with pytest.raises(UserError, match='NaN or infinite.*damaged'):
+        fill_mask('很[MASK]', tiny, model=model)
