@@ -18,7 +18,7 @@ setup(
     packages=find_packages(include=['pet_keras', 'pet_keras.*']) + ['pet_keras.pretrained'],
     package_dir={'pet_keras.pretrained': 'pretrained'},
     package_data={
-        'pet_keras': ['cloze/tasks/*.json', 'data/texts/*'],
+        'pet_keras': ['cloze/tasks/*.json', 'data/texts/*', 'serving/pages/*'],
         'pet_keras.pretrained': ['README.md', '*/*'],
     },
     # bert4keras is not here: its metadata asks for keras<=2.3.1, so pip could install only an old
@@ -36,6 +36,7 @@ setup(
         'data': ['datasketch>=1.6'],  # near duplicates
         'hub': ['huggingface_hub>=0.36'],  # hf:owner/name
         'experiments': ['pyyaml', 'matplotlib'],  # experiment files in YAML; plots
+        'serve': ['fastapi>=0.132', 'uvicorn>=0.30', 'prometheus_client>=0.21'],  # HTTP; GET /metrics
         'test': ['pytest'],
     },
     entry_points={'console_scripts': ['pet-keras = pet_keras.cli.main:main']},

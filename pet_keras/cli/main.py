@@ -5,12 +5,12 @@ import sys
 import warnings
 
 from pet_keras import __version__
-from pet_keras.cli import checkpoint, data, demo, evaluate, experiment, fill, patterns, predict, task, train
+from pet_keras.cli import checkpoint, data, demo, evaluate, experiment, fill, patterns, predict, serve, task, train
 from pet_keras.cli.options import FORMATTER
 from pet_keras.errors import UserError
 
 # in the order of the help
-COMMANDS = (demo, evaluate, predict, train, fill, experiment, patterns, data, task, checkpoint)
+COMMANDS = (demo, evaluate, predict, train, serve, fill, experiment, patterns, data, task, checkpoint)
 
 
 def build_parser():

@@ -1,4 +1,6 @@
 """PromptServer: several prompts on one frozen model."""
+import copy
+
 import numpy as np
 
 from pet_keras.backend import keras, tf
@@ -7,6 +9,7 @@ from pet_keras.cloze.batching import pad, question_batches
 from pet_keras.cloze.cloze import Cloze
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.errors import UserError
+from pet_keras.networks.fill import fill_mask
 from pet_keras.networks.label_scores import LabelScores
 from pet_keras.networks.models import build, model_inputs
 from pet_keras.networks.tuning import Prompt
@@ -34,7 +37,7 @@ class PromptServer(object):
         for folder in folders.values():
             fields, rows, checkpoint = _read_prompt(folder, checkpoint)
             prompts.append((read_task(folder), fields, rows))
-        vocab, size = checkpoint.vocab, len(checkpoint.vocab)
+        self.checkpoint, vocab, size = checkpoint, checkpoint.vocab, len(checkpoint.vocab)
         self.tasks, self.clozes, self.tokenizer = [], [], checkpoint.tokenizer()
         all_rows = np.concatenate([rows for _, _, rows in prompts])
         tuning = Prompt(range(size, size + len(all_rows)))
@@ -97,9 +100,7 @@ class PromptServer(object):
             if isinstance(item, str):
                 raise UserError('An item is (name of the prompt, text), not a text alone.')
             name, *texts = item
-            if name not in self.names:
-                raise UserError('No prompt %r; there are %s.' % (name, ', '.join(self.names)))
-            k = self.names.index(name)
+            k = self._index(name)
             if not texts:
                 raise UserError('Prompt %r was asked about no text: an item is (name, text).' % name)
             self.clozes[k].pattern.texts(*texts)
@@ -118,6 +119,28 @@ class PromptServer(object):
         items = list(items)
         return [self.tasks[self.names.index(item[0])].labels[int(scores.argmax())]
                 for item, scores in zip(items, self.predict_log_proba(items, batch_size))]
+
+    def fill_mask(self, name, texts, top=10):
+        """What the frozen model writes in the blanks of texts, in which a prompt's tokens (`[unused1]`…) are its own.
+
+        Arguments, result and errors as in `networks.fill.fill_mask`. As an answer a token is always the vocabulary's.
+        """
+        own = copy.copy(self.checkpoint)
+        own.tokenizer = lambda: self.cloze_of(name).tokenizer
+        return fill_mask(texts, own, top, model=self.transformer.model)
+
+    def cloze_of(self, name):
+        """A prompt's Cloze; UserError where there is no such prompt."""
+        return self.clozes[self._index(name)]
+
+    def task_of(self, name):
+        """A prompt's Task; UserError where there is no such prompt."""
+        return self.tasks[self._index(name)]
+
+    def _index(self, name):
+        if name not in self.names:
+            raise UserError('No prompt %r; there are %s.' % (name, ', '.join(self.names)))
+        return self.names.index(name)
 
 
 def _read_prompt(folder, checkpoint):
