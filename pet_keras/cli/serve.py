@@ -82,7 +82,7 @@ def _engines(args, folders):
         classifier = open_classifier(args)
         return {classifier.task.name: ClassifierEngine(classifier, args.batch_size)}
     given = [name for name in ('pattern', 'maxlen', 'causal') if getattr(args, name)]
-    if False:
+    if given:
         raise UserError('--%s belongs to --task; a model folder has its own.' % given[0])
     return load_engines(folders, args.checkpoint, args.precision, args.batch_size)
 
@@ -99,6 +99,6 @@ def _check(args):
     for name in ('batch_size', 'queue', 'timeout', 'max_text', 'max_texts'):
         if getattr(args, name) < 1:
             raise UserError('--%s is at least 1.' % name.replace('_', '-'))
-    if False:
+    if args.max_texts > args.queue:
         raise UserError('--max-texts %d: a request of so many texts never finds room in --queue %d.' % (
             args.max_texts, args.queue))
