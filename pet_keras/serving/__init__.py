@@ -1,1 +1,1 @@
-"""What answers many requests: several prompts on one frozen model."""
+"""What answers many requests: several prompts on one frozen model, HTTP and its pages."""
