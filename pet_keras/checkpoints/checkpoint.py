@@ -1,13 +1,16 @@
 """Checkpoint: a pretrained model, found, checked and described, whatever its file format."""
 import math
 import os
+import re
+
+import numpy as np
 
 from pet_keras.checkpoints.atomic import present_files, written_at_once
 from pet_keras.checkpoints.config import normalise
 from pet_keras.checkpoints.fingerprint import fingerprint
 from pet_keras.checkpoints.google import write_google
 from pet_keras.checkpoints.hub import fetch, is_hub_name
-from pet_keras.checkpoints.names import family, is_of_cloze, is_of_optimizer, is_shared, mlm_head, word_table
+from pet_keras.checkpoints.names import family, is_of_optimizer, is_shared, mlm_head, word_table
 from pet_keras.checkpoints.shipped import GET_ONE, shipped_checkpoints
 from pet_keras.checkpoints.source import is_weights_file, open_source
 from pet_keras.checkpoints.vocabulary import read_vocab
@@ -31,7 +34,10 @@ class Checkpoint(object):
     def __init__(self, name, application=None):
         self.name, self._file = str(name), None
         self.folder = self._find(self.name)
-        there = set(os.listdir(present_files(self.folder)))
+        try:
+            there = set(os.listdir(present_files(self.folder)))
+        except OSError as e:
+            raise UserError('%s cannot be read: %s.' % (self.folder, e.strerror)) from None
         if 'prompt.json' in there or ('model.json' in there and 'bert_config.json' not in there):
             raise UserError('%s is a prompt, not a checkpoint: open it with --model, or pet_keras.load.' % self.folder)
         self.reread()
@@ -49,13 +55,16 @@ class Checkpoint(object):
             return os.path.dirname(self.name)
         folder = name if os.path.isdir(name) else shipped_checkpoints().get(name)
         if folder is None:
+            of_hub = re.fullmatch(r'(\w[\w.-]*/)?\w[\w.-]*', name)
             raise UserError('No checkpoint %r: it is neither a folder nor a shipped model%s. %s' % (
-                name, '; the repository of the Hub is hf:%s' % name if name.count('/') == 1 else '', GET_ONE))
+                name, '; a repository of the Hub is hf:%s' % (name if of_hub[1] else 'owner/' + name) if of_hub else '',
+                GET_ONE))
         return folder
 
     def reread(self):
         """Looks at the folder anew: its files have changed."""
-        self.source = open_source(os.path.join(present_files(self.folder), self._file or ''))
+        folder = present_files(self.folder)
+        self.source = open_source(os.path.join(folder, self._file) if self._file else folder)
         self._fingerprint = None
 
     @property
@@ -172,14 +181,15 @@ class Checkpoint(object):
         """What `pet-keras checkpoint inspect` prints, as a dict. Every weight is read for it.
 
         `parameters` are those stored, `parameters_applied` those that a pass computes with: an ALBERT stores one
-        layer and applies it many times.
+        layer and applies it many times. `damaged` are the variables that hold NaN or infinite numbers.
 
         Raises: UserError where one cannot be read: the file is cut or damaged.
         """
-        fingerprint = self.fingerprint
+        fingerprint, damaged = self.fingerprint, []
         for name in self.shapes:
-            if not is_of_cloze(name):  # these the fingerprint has not read
-                self.load_variable(name)
+            value = self.load_variable(name)
+            if value.dtype.kind == 'f' and not np.isfinite(value).all():
+                damaged.append(name)
         for name in self.source.left_out:
             self.source.tensors.read(name)
         sizes = {name: math.prod(shape) for name, shape in self.shapes.items() if not is_of_optimizer(name)}
@@ -195,7 +205,7 @@ class Checkpoint(object):
             'heads': self.config['num_attention_heads'], 'parameters': sum(sizes.values()),
             'parameters_applied': sum(sizes.values()) + again,
             'vocab_size': len(self.vocab), 'max_position': self.max_position, 'hidden_act': self.hidden_act,
-            'mlm_head': head, 'fingerprint': fingerprint,
+            'mlm_head': head, 'fingerprint': fingerprint, 'damaged': damaged,
         }
 
     def is_in(self, folder):

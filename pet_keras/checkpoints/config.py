@@ -83,16 +83,20 @@ def normalise(raw, path):
             raise UserError('%s: %s is %r, and should be one of %s.' % (path, key, config[key], ', '.join(map(
                 json.dumps, wanted))))
     if config.get('shared_segment_embeddings'):  # CDial's: a segment is a speaker's token, which no text here has
-        config.update(shared_segment_embeddings=False, type_vocab_size=0)
+        config['type_vocab_size'] = 0
+    config.pop('shared_segment_embeddings', None)
     check_computed(config, path)
     config['hidden_act'] = _ACTIVATIONS.get(str(config['hidden_act']), config['hidden_act'])
     return config
 
 
-def check_computed(config, path):
-    """Raises UserError for a setting that bert4keras computes otherwise: the answers would be wrong without a word."""
-    for key, value in _ONLY.items():
-        if config.get(key, value) not in (value, None):
+def check_computed(config, path, only=_ONLY, unset=(None,)):
+    """Raises UserError for a setting that bert4keras computes otherwise: the answers would be wrong without a word.
+
+    Arguments: `only`, the one value that each setting may have; `unset`, the values that leave it at that.
+    """
+    for key, value in only.items():
+        if config.get(key, value) not in (value, *unset):
             raise UserError('%s: %s %r changes what the model computes, and bert4keras has only %r.' % (
                 path, key, config[key], value))
 

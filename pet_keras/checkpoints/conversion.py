@@ -13,7 +13,7 @@ import numpy as np
 from pet_keras.checkpoints.atomic import written_at_once
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.fingerprint import fingerprint
-from pet_keras.checkpoints.google import GoogleSource, check_dtype, save_tensors
+from pet_keras.checkpoints.google import save_tensors
 from pet_keras.checkpoints.huggingface import HuggingFaceSource
 from pet_keras.checkpoints.names import hugging_face_names, is_of_cloze, is_of_optimizer, layer_norm_eps, word_table
 from pet_keras.checkpoints.tensor_files.dtypes import FLOATS, kept_as, narrow
@@ -23,6 +23,7 @@ from pet_keras.checkpoints.vocabulary import write_vocab
 from pet_keras.checkpoints.vocabulary_cut import CutSource, tokens_to_keep
 from pet_keras.errors import UserError
 
+DTYPES = ('float32', 'float16', 'keep')
 FORMATS = {'google': 'bert_model.ckpt', 'safetensors': 'model.safetensors'}  # and what their weights are called
 # family → transformers' class for a masked model, and for a causal one
 _CLASSES = {'bert': ('BertForMaskedLM', 'BertLMHeadModel'), 'albert': ('AlbertForMaskedLM', None),
@@ -39,7 +40,7 @@ _KEYS_OF_GPT = {'vocab_size': 'vocab_size', 'n_embd': 'hidden_size', 'n_layer': 
                 'initializer_range': 'initializer_range'}
 # bert4keras' settings that change what is computed and that transformers' models have not
 _BERT4KERAS_ALONE = ('segment_vocab_size', 'attention_head_size', 'attention_key_size', 'residual_attention_scores',
-                     'hierarchical_position', 'shared_segment_embeddings')
+                     'hierarchical_position')
 # What transformers calls the activations; in OpenAI's GPT gelu is the tanh form, in GPT2 gelu_python the erf form
 _ACTIVATIONS = {'gpt': {'gelu_tanh': 'gelu', 'relu': 'relu'},
                 'gpt2': {'gelu_tanh': 'gelu_new', 'gelu_erf': 'gelu_python', 'relu': 'relu'}}
@@ -54,12 +55,13 @@ def convert(checkpoint, folder, to='google', dtype='float32', keep_tokens=(), ve
         folder: a folder that is empty or not there.
         to: 'google' (`bert_config.json`, `vocab.txt`, `bert_model.ckpt.*`) or 'safetensors' (`config.json` under
             Hugging Face's keys, `vocab.txt`, `tokenizer_config.json`, `model.safetensors`).
-        dtype: of the weights, 'float32', or 'float16' for half the bytes; the optimizer's slots keep their own.
+        dtype: of the weights: 'float32'; 'float16' for half the bytes, where the optimizer's slots stay float32; or
+            'keep', each its own (float64 as float32).
         keep_tokens: names of texts and tasks: only the tokens of these are left, see `tokens_to_keep`.
         verbose: 1 shows on standard error how much is read.
 
-    Returns: a dict: `folder`, `format`, `dtype`, `tensors`, `bytes` (of all weights), `tokens` and `tokens_before`,
-    `fingerprint`, and `dropped`, the names of what the target has no place for.
+    Returns: a dict: `folder`, `format`, `dtype` (of the table of words), `tensors`, `bytes` (of all weights), `tokens`
+    and `tokens_before`, `fingerprint`, and `dropped`, the names of what the target has no place for.
 
     For safetensors one tensor is in memory at a time; TensorFlow writes Google's format from all of them at once.
 
@@ -69,7 +71,8 @@ def convert(checkpoint, folder, to='google', dtype='float32', keep_tokens=(), ve
     checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     if to not in FORMATS:
         raise UserError('to=%r: choose one of %s.' % (to, ', '.join(FORMATS)))
-    check_dtype(dtype)
+    if dtype not in DTYPES:
+        raise UserError('dtype=%r: choose one of %s.' % (dtype, ', '.join(DTYPES)))
     _check_new(folder, checkpoint)
     checkpoint.source.check(word_table(checkpoint.family))
     source, tokens = checkpoint.source, None
@@ -78,8 +81,9 @@ def convert(checkpoint, folder, to='google', dtype='float32', keep_tokens=(), ve
         tokens = source.tokens
     vocab = {token: i for i, token in enumerate(tokens)} if tokens else checkpoint.vocab
     config = dict(checkpoint.config, vocab_size=len(vocab))
+    dtypes = _dtypes(source, dtype)
     make = _google if to == 'google' else _hugging_face
-    json_files, tensors, dropped = make(checkpoint, source, config, vocab, dtype)
+    json_files, tensors, dropped = make(checkpoint, source, config, vocab, dtypes)
     size = sum(math.prod(shape) * kept_as(stored).itemsize for _, shape, stored, _ in tensors)
     if verbose:
         tensors = _told(tensors, size)
@@ -91,16 +95,16 @@ def convert(checkpoint, folder, to='google', dtype='float32', keep_tokens=(), ve
         path = os.path.join(new, FORMATS[to])
         if to == 'google':
             save_tensors(path, [name for name, *_ in tensors],
-                         (narrow(read(), stored, name) for name, _, stored, read in tensors))
+                         (_narrow(read(), stored, name) for name, _, stored, read in tensors))
         else:
             write_safetensors(path, tensors)
         copy = Checkpoint(new)
-        if dtype == 'float32' and copy.fingerprint != _wanted(checkpoint, source, config, vocab, dropped):
+        if dtype != 'float16' and copy.fingerprint != _wanted(checkpoint, source, config, vocab, dropped):
             raise UserError('The copy of %s is not the same model, so it was not kept.' % checkpoint.name)
         digits = copy.fingerprint
-    return {'folder': str(folder), 'format': to, 'dtype': dtype, 'tensors': len(tensors), 'bytes': size,
-            'tokens': len(vocab), 'tokens_before': len(checkpoint.vocab), 'fingerprint': digits,
-            'dropped': dropped}
+    return {'folder': str(folder), 'format': to, 'dtype': dtypes[word_table(checkpoint.family)],
+            'tensors': len(tensors), 'bytes': size, 'tokens': len(vocab), 'tokens_before': len(checkpoint.vocab),
+            'fingerprint': digits, 'dropped': dropped}
 
 
 def _check_new(folder, checkpoint):
@@ -122,7 +126,7 @@ def _made(folder, size):
     try:
         free = shutil.disk_usage(folder).free
         if free < size:
-            raise OSError('%s needs %d MB, and %d MB are free there.' % (folder, size / 1e6, free / 1e6))
+            raise OSError('%s needs %.1f MB, and %.1f MB are free there.' % (folder, size / 1e6, free / 1e6))
         yield
     except BaseException:
         if not was_there:
@@ -136,6 +140,13 @@ def _write_tokens(path, tokens, vocab_path):
         return write_vocab(vocab_path, path)
     with open(path, 'w', encoding='utf-8', newline='\n') as writer:
         writer.writelines(token + '\n' for token in tokens)
+
+
+def _narrow(array, stored, name):
+    """An array as TensorFlow keeps this type, see `dtypes.narrow`."""
+    from pet_keras.backend import tf
+    kept = narrow(array, stored, name)
+    return kept.view(tf.bfloat16.as_numpy_dtype) if stored == 'bfloat16' else kept
 
 
 def _wanted(checkpoint, source, config, vocab, dropped):
@@ -160,29 +171,26 @@ def _told(tensors, size):
 
 # --- what each format is given: JSON files by name, tensors as `write_safetensors` takes them, what is dropped --------
 
-def _google(checkpoint, source, config, vocab, dtype):
-    types, tensors, dropped = _types(source), [], checkpoint.source.left_out + _padding(source)
+def _dtypes(source, dtype):
+    """{variable, or tensor that stands for none: the type that it is written in}."""
+    found = dict({name: source.tensors.dtypes[name] for name in source.left_out}, **source.dtypes)
+    for name, stored in found.items():
+        if stored in FLOATS and (dtype != 'keep' or stored == 'float64'):
+            found[name] = 'float16' if dtype == 'float16' and not is_of_optimizer(name) else 'float32'
+    return found
+
+
+def _google(checkpoint, source, config, vocab, dtypes):
+    tensors, dropped = [], checkpoint.source.left_out + _padding(source)
     for name, shape in source.shapes.items():
-        stored = types.get(name, 'float32')
-        if stored == 'string':  # TensorFlow's notes on how it was saved
+        if dtypes[name] == 'string':  # TensorFlow's notes on how it was saved
             dropped.append(name)
-            continue
-        if stored in FLOATS:
-            stored = 'float32' if is_of_optimizer(name) else dtype
-        tensors.append((name, tuple(shape), stored, functools.partial(source.read, name)))
+        else:
+            tensors.append((name, tuple(shape), dtypes[name], functools.partial(source.read, name)))
     written = dict(source.config, vocab_size=config['vocab_size'])
     if checkpoint.application == 'lm':
         written['application'] = 'lm'
     return {'bert_config.json': written}, tensors, dropped
-
-
-def _types(source):
-    """{name: type} of the variables in Google's format; in the others all are floats."""
-    if source.format != GoogleSource.format:
-        return {}
-    from pet_keras.backend import tf
-    found = tf.train.load_checkpoint(source.weights_path).get_variable_to_dtype_map()
-    return {name: dtype.name for name, dtype in found.items()}
 
 
 def _padding(source):
@@ -190,12 +198,13 @@ def _padding(source):
     return ['the row of segment 0, the padding'] if source.format.startswith(UerSource.kind) else []
 
 
-def _hugging_face(checkpoint, source, config, vocab, dtype):
-    files, parts = _hugging_face_files(checkpoint, config, vocab, dtype), {}
+def _hugging_face(checkpoint, source, config, vocab, dtypes):
+    table = word_table(checkpoint.family)
+    files, parts = _hugging_face_files(checkpoint, config, vocab, dtypes[table]), {}
     for theirs, ours, how in hugging_face_names(checkpoint.family, config['num_hidden_layers']):
         parts.setdefault(theirs, []).append((ours, how))
     parts = {theirs: found for theirs, found in parts.items() if all(ours in source.shapes for ours, _ in found)}
-    tensors = [_tensor(source, theirs, found, dtype) for theirs, found in parts.items()]
+    tensors = [_tensor(source, theirs, found, dtypes) for theirs, found in parts.items()]
     dropped = sorted(set(source.shapes) - {ours for found in parts.values() for ours, _ in found})
     for name in dropped:
         if is_of_cloze(name) and not name.startswith('cls/'):  # these can be heads for other tasks
@@ -203,17 +212,18 @@ def _hugging_face(checkpoint, source, config, vocab, dtype):
                             'another one: write --to google.' % (checkpoint.weights_path, name))
     for name in checkpoint.source.left_out:
         if source.format.startswith(HuggingFaceSource.kind) and name in source.left_out and name not in parts:
-            shape, stored = source.tensors.shapes[name], source.tensors.dtypes[name]
-            tensors.append((name, tuple(shape), dtype if stored in FLOATS else stored,
+            tensors.append((name, tuple(source.tensors.shapes[name]), dtypes[name],
                             functools.partial(source.tensors.read, name)))
         else:
             dropped.append(name)
     return files, tensors, dropped + _padding(source)
 
 
-def _tensor(source, name, parts, dtype):
+def _tensor(source, name, parts, dtypes):
     """One tensor of Hugging Face's, of one variable or several, see `names.of_modules`."""
     shape, is_turned = tuple(source.shapes[parts[0][0]]), parts[0][1] == 'T'
+    stored = {dtypes[ours] for ours, _ in parts}
+    dtype = stored.pop() if len(stored) == 1 else 'float32'
 
     def read():
         arrays = [source.read(ours) for ours, _ in parts]

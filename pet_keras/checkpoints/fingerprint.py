@@ -9,7 +9,7 @@ from pet_keras.checkpoints.names import family, is_of_cloze, layer_norm_eps
 # What changes a model's answers and cannot be seen in its variables' shapes
 _KEYS = ('application', 'hidden_act', 'num_hidden_layers', 'num_attention_heads', 'type_vocab_size', 'do_lower_case',
          'segment_vocab_size', 'attention_head_size', 'attention_key_size', 'residual_attention_scores',
-         'hierarchical_position', 'shared_segment_embeddings')
+         'hierarchical_position')
 
 
 def fingerprint(source, config, vocab):

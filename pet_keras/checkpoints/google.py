@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from pet_keras.checkpoints.config import CONFIGS, find_file, read_config
+from pet_keras.checkpoints.tensor_files.opening import check_no_pointer
 from pet_keras.checkpoints.vocabulary import find_vocab, lower_case, write_vocab
 from pet_keras.errors import UserError
 
@@ -15,8 +16,8 @@ class GoogleSource(object):
     """What a Checkpoint reads, from a folder in Google's format.
 
     A source of another format has the same attributes: `format`, `config_path`, `vocab_path`, `weights_path` (a name
-    for messages), `config` (a dict under Google's keys), `shapes`, `read`, `check`, `left_out` and
-    `legacy_fingerprint`.
+    for messages), `config` (a dict under Google's keys), `shapes`, `dtypes`, `read`, `check`, `left_out`
+    and `legacy_fingerprint`.
 
     Arguments: `weights_path`, where the folder holds several: the name without `.index`.
 
@@ -31,11 +32,15 @@ class GoogleSource(object):
         self.vocab_path = find_vocab(folder)
         self.weights_path = weights_path or find_file(
             folder, 'weights', ['bert_model.ckpt.index', '*ckpt*.index'])[:-len('.index')]
-        if not glob.glob(glob.escape(self.weights_path) + '.data-*'):
+        data = glob.glob(glob.escape(self.weights_path) + '.data-*')
+        if not data:
             raise UserError('%s.index has no .data file beside it: the download is incomplete.' % self.weights_path)
+        for path in [self.weights_path + '.index'] + data:
+            check_no_pointer(path)
         self.config = read_config(self.config_path)
-        if 'do_lower_case' not in self.config and lower_case(folder) is not None:
-            self.config['do_lower_case'] = lower_case(folder)
+        lower = lower_case(folder, self.config)
+        if lower is not None:
+            self.config['do_lower_case'] = lower
         self._shapes = None
 
     def check(self, table):
@@ -62,6 +67,13 @@ class GoogleSource(object):
             raise UserError('%s cannot be read (variable %s): %s. Is the download complete?' % (
                 self.weights_path, name, str(e).split('\n')[0])) from None
         return value.astype('float32') if value.dtype.name in ('float16', 'bfloat16') else value
+
+    @property
+    def dtypes(self):
+        """The type in which each variable is stored, by name: 'float32', 'float16', 'bfloat16', 'int64', …"""
+        from pet_keras.backend import tf
+        types = tf.train.load_checkpoint(self.weights_path).get_variable_to_dtype_map()
+        return {name: types[name].name for name in self.shapes}
 
     @property
     def legacy_fingerprint(self):

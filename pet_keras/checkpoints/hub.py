@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 
+from pet_keras.checkpoints.source import weights_among
 from pet_keras.checkpoints.vocabulary import other_tokenizer
 from pet_keras.errors import UserError
 
@@ -65,6 +66,7 @@ def fetch(name):
     wanted, missing = _select(files)
     if missing:
         raise UserError('%s holds no %s. %s' % (name, ' and no '.join(missing), _what_is_read(files)))
+    weights_among(wanted, name)  # which says so where there are several
     new = [file for file in wanted if not isinstance(hub.try_to_load_from_cache(repo, file, revision=there.sha), str)]
     try:
         folder = hub.snapshot_download(
@@ -100,9 +102,9 @@ def _select(files):
     """`(the files to read, what is missing)` of the names of a folder's files; both are lists of str."""
     names = sorted(file for file in files if '/' not in file and not file.startswith('adapter_'))
     configs, weights = fnmatch.filter(names, '*config*.json'), _weights(names)
-    vocabulary = fnmatch.filter(names, '*vocab*.txt') or fnmatch.filter(names, 'tokenizer.json')
-    if vocabulary == ['tokenizer.json'] and other_tokenizer(names):
-        vocabulary = []
+    vocabulary = fnmatch.filter(names, '*vocab*.txt')
+    if vocabulary or not other_tokenizer(names):
+        vocabulary += fnmatch.filter(names, 'tokenizer.json')  # it also says whether capitals are kept
     # UER-py's models do without a config
     model_s = [name for name in configs if not name.startswith(('tokenizer_', 'generation_'))] or (
         fnmatch.filter(weights, '*.bin*'))

@@ -23,6 +23,7 @@ _COUNTS = re.compile(r'lora_|crossattention|distance_embedding|albert_layer_grou
 # The input's table
 _TABLES = ('word_embeddings.weight', '.word.embedding.weight', 'word_embedding.weight', 'wte.weight',
            'tokens_embed.weight')
+_HEADS = {'cls', 'predictions', 'generator_lm_head'}  # below which a `tf_model.h5` holds the table once more
 # The output's table, where the file holds it once more, and its bias
 _TIED = ('cls.predictions.decoder.', 'predictions.decoder.', 'generator_lm_head.', 'lm_head.')
 
@@ -63,9 +64,15 @@ class TensorSource(object):
                                 'here: merge or leave out what was added to the model.' % (tensors.path, name))
         self.shapes = {ours: self._shape(*found) for ours, found in self._found.items()}
 
+    @property
+    def dtypes(self):
+        """The type in which each variable is stored, by name: 'float32', 'float16', 'bfloat16', …"""
+        return {ours: self.tensors.dtypes[theirs] for ours, (theirs, _) in self._found.items()}
+
     def _check_one_network(self):
         """Raises UserError where the file holds several tables of words: it could be several networks' file."""
-        tables = [name for name in self.tensors.shapes if name.endswith(_TABLES)]
+        tables = [name for name in self.tensors.shapes if as_pytorch(name).endswith(_TABLES)
+                  and not _HEADS & set(as_pytorch(name).split('.'))]
         if len(tables) > 1:
             raise UserError('%s holds several networks (%s): leave one in it.' % (self.weights_path, ', '.join(tables)))
 
@@ -156,15 +163,21 @@ class HuggingFaceSource(TensorSource):
         return config
 
 
-def by_ending(names):
-    """{each name and each of its endings, as PyTorch writes them now: the shortest name in the file that has it}.
+def as_pytorch(name):
+    """A tensor's name as PyTorch writes it now: LayerNorm's `gamma` and `beta`, and those of TensorFlow's `.h5`.
 
-    LayerNorm's `gamma` and `beta`, and the names of TensorFlow's `.h5`, are written in PyTorch's way.
+    >>> as_pytorch('mlm___cls/predictions/transform/LayerNorm/gamma:0')
+    'mlm.cls.predictions.transform.LayerNorm.weight'
     """
+    name = re.sub(r':0$', '', name).replace('/', '.').replace('___', '.').replace('_._', '.')
+    return re.sub(r'\.(gamma|kernel|embeddings)$', '.weight', re.sub(r'\.beta$', '.bias', name))
+
+
+def by_ending(names):
+    """{each name and each of its endings, `as_pytorch` writes them: the shortest name in the file that has it}."""
     found = {}
     for name in sorted(names, key=lambda name: (-len(name), name)):
-        parts = re.sub(r':0$', '', name).replace('/', '.').replace('___', '.').replace('_._', '.')
-        parts = re.sub(r'\.(gamma|kernel|embeddings)$', '.weight', re.sub(r'\.beta$', '.bias', parts)).split('.')
+        parts = as_pytorch(name).split('.')
         found.update({'.'.join(parts[n:]): name for n in range(len(parts) - 1)})
     return found
 

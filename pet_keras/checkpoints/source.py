@@ -33,7 +33,7 @@ def open_source(path):
     path = str(path)
     if not os.path.isdir(path):
         return _of_file(os.path.dirname(path), path)
-    found = _weights(path)
+    found = weights_among(os.listdir(path), path)
     return GoogleSource(path) if found is None else _of_file(path, os.path.join(path, found))
 
 
@@ -52,9 +52,12 @@ def _of_file(folder, path):
     return (UerSource if is_uer(tensors.shapes) else HuggingFaceSource)(folder, tensors)
 
 
-def _weights(folder):
-    """The name of the file of weights in a folder, None where they are Google's or missing."""
-    names = sorted(os.listdir(folder))
+def weights_among(names, where):
+    """Which of a folder's files is that of the weights; None where they are Google's or missing.
+
+    Raises: UserError where several could be meant, or they are of another format; `where` they are stands in it.
+    """
+    names = sorted(names)
     indices = fnmatch.filter(names, _GOOGLE)
     if any(name.startswith(index[:-len('index')] + 'data-') for index in indices for name in names):
         return None
@@ -64,10 +67,10 @@ def _weights(folder):
         if len(found) == 1:
             return found[0]
         if found:
-            raise UserError('%s holds several files that could be the weights: %s. Name the one as the checkpoint, or '
-                            'leave one.' % (folder, ', '.join(found)))
+            raise UserError('%s holds several files that could be the weights: %s. Name the one as the checkpoint '
+                            '(of a repository: when it is downloaded), or leave one.' % (where, ', '.join(found)))
     for pattern, kind in _OTHERS.items():
         for name in fnmatch.filter(names, pattern):
             raise UserError('%s holds weights for %s alone (%s), which are not read here: download model.safetensors, '
-                            'pytorch_model.bin, tf_model.h5 or bert_model.ckpt.*.' % (folder, kind, name))
+                            'pytorch_model.bin, tf_model.h5 or bert_model.ckpt.*.' % (where, kind, name))
     return None

@@ -2,7 +2,7 @@
 import glob
 import os
 
-from pet_keras.checkpoints.config import CONFIGS, find_file, read_config
+from pet_keras.checkpoints.config import CONFIGS, check_computed, find_file, read_config
 from pet_keras.checkpoints.huggingface import TensorSource, by_ending, layers_in
 from pet_keras.checkpoints.names import BIAS, DENSE, NORM, NSP, TABLE, of_modules
 from pet_keras.checkpoints.vocabulary import find_vocab, lower_case
@@ -68,18 +68,14 @@ class UerSource(TensorSource):
             self.config_path = find_file(folder, 'config', [CONFIGS])
             raw = read_config(self.config_path)
         self.config = self._translated(raw)
-        self.config.setdefault('do_lower_case', lower_case(folder) is not False)
 
     def _translated(self, raw):
         """The config under Google's keys."""
-        for key, value in _ONLY.items():
-            if raw.get(key, value) != value:
-                raise UserError('%s: %s %r changes what the model computes, and a BERT has %r.' % (
-                    self.config_path, key, raw[key], value))
-        config, segments = {'model_type': 'bert'}, 'bert/embeddings/token_type_embeddings'
-        if self.shapes.get(segments, (2,))[0] != 2:
-            raise UserError('%s has %d rows for segments, and a BERT of UER-py has 3, the first of them for padding.' % (
-                self.weights_path, 1 + self.shapes[segments][0]))
+        check_computed(raw, self.config_path, _ONLY, unset=())  # to UER-py null is a value: another one than these
+        config, (segments, *_) = {'model_type': 'bert'}, self.shapes.get('bert/embeddings/token_type_embeddings', (2,))
+        if segments != 2:
+            raise UserError('%s has %d rows for segments, and a BERT of UER-py has 3, the first of them for padding.'
+                            % (self.weights_path, 1 + segments))
         for key, name, axis in _SIZES:
             if name in self.shapes and axis < len(self.shapes[name]):
                 config[key] = self.shapes[name][axis]
@@ -96,4 +92,5 @@ class UerSource(TensorSource):
                 raise UserError('%s is of no usual width, so the number of heads must be told: write a config.json '
                                 'with "heads_num" beside it.' % self.weights_path)
         act = raw.get('hidden_act', 'gelu')
-        return dict(config, hidden_act=_ACTIVATIONS.get(str(act), act), **{key: raw[key] for key in ('do_lower_case',) if key in raw})
+        return dict(config, hidden_act=_ACTIVATIONS.get(str(act), act),
+                    do_lower_case=lower_case(self.folder, raw) is not False)

@@ -84,16 +84,26 @@ def padding_tokens(vocab):
     return sum(_PADDING % i == token for token, i in vocab.items())
 
 
-def lower_case(folder):
-    """Whether the files of the tokenizer in a folder say that it lower-cases; None where they say nothing."""
-    def told(name):
+def lower_case(folder, config={}):
+    """Whether a model's text is lower-cased, by its config or the tokenizer's files in a folder; None: none says it."""
+    found = config.get('do_lower_case')
+    for name, told in (('tokenizer_config.json', lambda file: file.get('do_lower_case')),
+                       ('tokenizer.json', lambda file: _lower_cases(file.get('normalizer')))):
         path = os.path.join(folder, name)
-        return read_config(path) if os.path.isfile(path) else {}
-    normalizer = told('tokenizer.json').get('normalizer')
-    for found in (told('tokenizer_config.json').get('do_lower_case'),
-                  normalizer.get('lowercase') if isinstance(normalizer, dict) else None):
-        if isinstance(found, bool):
-            return found
+        if found is None and os.path.isfile(path):
+            found = told(read_config(path))
+            found = found if isinstance(found, bool) else None
+    return found
+
+
+def _lower_cases(normalizer):
+    """Whether the normalizer of a `tokenizer.json`, or one in its sequence, lower-cases; None where none says it."""
+    if not isinstance(normalizer, dict):
+        return None
+    if isinstance(normalizer.get('normalizers'), list):
+        told = [_lower_cases(part) for part in normalizer['normalizers']]
+        return any(told) if any(isinstance(found, bool) for found in told) else None
+    return normalizer.get('type') == 'Lowercase' or normalizer.get('lowercase')
 
 
 def find_vocab(folder):
@@ -106,8 +116,8 @@ def find_vocab(folder):
     if not fnmatch.filter(there, '*vocab*.txt'):
         other = other_tokenizer(there)
         if other:
-            raise UserError('%s holds no vocab.txt but %s: %s tokenizers, as of XLM-R, RoBERTa, T5 or CPM, are not read '
-                            'here, %s' % (folder, *other, _ONLY))
+            raise UserError('%s holds no vocab.txt but %s: %s tokenizers, as of XLM-R, RoBERTa, T5 or CPM, are not '
+                            'read here, %s' % (folder, *other, _ONLY))
         if 'tokenizer.json' in there:
             return os.path.join(folder, 'tokenizer.json')
     return find_file(folder, 'vocabulary', ['vocab.txt', '*vocab*.txt'])

@@ -7,7 +7,6 @@ import unicodedata
 import numpy as np
 
 from pet_keras.checkpoints.names import mlm_head, word_table
-from pet_keras.checkpoints.vocabulary import read_tokens
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.cloze.prompt_pattern import unused_tokens
 from pet_keras.cloze.task import Task, shipped_tasks
@@ -127,7 +126,7 @@ class CutSource(object):
     """
     def __init__(self, checkpoint, rows):
         self._source, self.rows = checkpoint.source, np.array(rows)
-        every = read_tokens(checkpoint.vocab_path)
+        every = list(checkpoint.vocab)
         self.tokens, table = [every[row] for row in rows], word_table(checkpoint.family)
         if self._source.shapes[table][0] != len(every):
             raise UserError('%s has embeddings of %d tokens, but %s holds %d.' % (

@@ -3,6 +3,7 @@ import json
 import sys
 
 from pet_keras.cli.options import add_actions, add_command
+from pet_keras.errors import UserError
 
 NAME = 'a shipped model, a folder, a weights file, or hf:owner/name'
 
@@ -26,8 +27,8 @@ def add_parser(commands):
     add('out', metavar='OUT', help='a new folder')
     add('--to', required=True, choices=['google', 'safetensors'], help="the format: Google's (TensorFlow), or that of "
         'Hugging Face')
-    add('--dtype', choices=['float32', 'float16'], default='float32', help='of the weights; float16 takes half the '
-        'bytes (default float32)')
+    add('--dtype', choices=['float32', 'float16', 'keep'], default='float32', help="of the weights; float16 takes half "
+        "the bytes, keep leaves each as the source has it (default float32)")
     add('--causal', action='store_true', help='as of inspect; the copy says so itself')
     add('--keep-tokens', nargs='+', action='extend', default=[], metavar='FILE|TASK', help='leave only the tokens of '
         'these texts and tasks, besides special tokens, ASCII and punctuation')
@@ -50,7 +51,10 @@ def inspect(args):
     found['tasks'] = {name: missing_words(Task.load(name), checkpoint.tokenizer()) for name in args.task}
     if not args.no_measure:
         from pet_keras.networks.diagnosis import diagnose_mlm_head
-        found['diagnosis'] = diagnose_mlm_head(checkpoint)
+        try:
+            found['diagnosis'] = diagnose_mlm_head(checkpoint)
+        except UserError as e:  # the rest of the report says what it is
+            found['diagnosis'] = {'verdict': 'unusable', 'reason': str(e), 'blanks': None}
         if found['diagnosis']['blanks']:  # it was measured
             found['mlm_head'] = '%s, %s' % ('present' if checkpoint.has_mlm_head else found['mlm_head'],
                                             found['diagnosis']['verdict'])
@@ -68,7 +72,7 @@ def convert(args):
     checkpoint = Checkpoint(args.name, 'lm' if args.causal else None)
     found = conversion.convert(checkpoint, args.out, args.to, args.dtype, args.keep_tokens, sys.stderr.isatty())
     print('%s: %s, %s, %d tensors, %.1f MB' % (
-        args.out, args.to, args.dtype, found['tensors'], found['bytes'] / 1e6))
+        args.out, args.to, found['dtype'], found['tensors'], found['bytes'] / 1e6))
     if args.keep_tokens:
         print('vocabulary: %d of %d tokens are left' % (found['tokens'], found['tokens_before']))
     print('fingerprint: %s, %s' % (found['fingerprint'], "the source's" if checkpoint.is_fingerprint(
@@ -96,9 +100,12 @@ def missing_words(task, tokenizer):
     return [word for word in words if not all(token in tokenizer._token_dict for token in word_tokens(word, tokenizer))]
 
 
-def _write_not_used(names):
-    if names:
-        yield 'not used', '%d tensors: %s%s' % (len(names), ', '.join(names[:3]), ', …' * (len(names) > 3))
+def _write_names(key, what):
+    """The writer of a list of names, of which three are shown."""
+    def write(names):
+        if names:
+            yield key, '%d %s: %s%s' % (len(names), what, ', '.join(names[:3]), ', …' * (len(names) > 3))
+    return write
 
 
 def _write_vocabulary(found):
@@ -127,5 +134,6 @@ def _write_diagnosis(found):
 
 
 _WRITTEN = {'tensors': lambda count: [('tensors', '%d, every one was read' % count)],
-            'not_used': _write_not_used, 'vocabulary': _write_vocabulary, 'tasks': _write_tasks,
-            'diagnosis': _write_diagnosis}
+            'not_used': _write_names('not used', 'tensors'),
+            'damaged': _write_names('DAMAGED', 'tensors hold NaN or infinite numbers'),
+            'vocabulary': _write_vocabulary, 'tasks': _write_tasks, 'diagnosis': _write_diagnosis}

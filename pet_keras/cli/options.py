@@ -77,7 +77,7 @@ def calibrate(classifier, args, examples):
 def open_checkpoint(args):
     """The checkpoint of --checkpoint and --causal."""
     from pet_keras.checkpoints.checkpoint import Checkpoint
-    return Checkpoint(args.checkpoint or DEFAULT, 'lm' if args.causal else None)
+    return Checkpoint(DEFAULT if args.checkpoint is None else args.checkpoint, 'lm' if args.causal else None)
 
 
 def new_classifier(args, checkpoint, **settings):

@@ -8,6 +8,7 @@ from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.cloze.batching import question_batches
 from pet_keras.cloze.cloze import Question
 from pet_keras.data.shipped import shipped_texts
+from pet_keras.errors import UserError
 from pet_keras.networks.models import build, model_inputs
 
 _LEAST, _EVERY = 8, 7  # a character is common if it occurs that often in the sentences; one in so many is a blank
@@ -40,7 +41,7 @@ def diagnose_mlm_head(checkpoint):
     less than the rate is untrained. In between it is trained if the bias follows frequency (0.3), or, without a
     bias, if its log-likelihood is the better. `docs/diagnosis.md` has the figures behind these thresholds.
 
-    Raises: UserError where the files cannot be read or do not fit together.
+    Raises: UserError where the files cannot be read or do not fit together, or the weights are no numbers.
 
     >>> diagnose_mlm_head('bert-mini-zh')['verdict']
     'trained'
@@ -69,12 +70,19 @@ def measure(transformer, checkpoint, most=None):
     unigram = np.array(list(Counter(target for _, targets in clozes for target in targets).values()))
     unigram = unigram / unigram.sum()
     right, log_likelihoods = _fill(transformer.model, clozes[:most])
+    check_numbers(log_likelihoods, checkpoint)
     bias = transformer.layers.get('MLM-Bias')
     if bias is not None:
         bias = spearman(bias.beta.numpy()[[checkpoint.vocab[c] for c in often]], list(often.values()))
     figures = (len(right), float(np.mean(right)), float(unigram.max()), float(np.mean(log_likelihoods)),
                float(unigram @ np.log(unigram)), bias)
     return _result(*verdict(*figures), *figures)
+
+
+def check_numbers(values, checkpoint):
+    """Raises UserError where some of a network's answers are NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise UserError('%s gives no numbers (NaN or infinite): its weights are damaged.' % checkpoint.name)
 
 
 def looks_untrained(transformer, checkpoint):

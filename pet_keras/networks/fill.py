@@ -7,6 +7,7 @@ from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.cloze.batching import batches_by_length, pad
 from pet_keras.cloze.pattern import shorten, tokenize
 from pet_keras.errors import UserError
+from pet_keras.networks.diagnosis import check_numbers
 from pet_keras.networks.models import build, model_inputs
 
 _SPECIAL = re.compile(r'(\[(?:MASK|SEP|PAD|CLS|UNK|unused\d+)\])')
@@ -52,8 +53,7 @@ def fill_mask(texts, checkpoint, top=10, batch_size=32, model=None):
         for batch in batches_by_length(list(map(len, token_ids)), batch_size):
             inputs = [pad([part[i] for i in batch]) for part in (token_ids, segment_ids, positions)]
             logits = model(model_inputs(model, *inputs), training=False).numpy()
-            if not np.isfinite(logits).all():
-                raise UserError('%s gives no numbers (NaN or infinite): its weights are damaged.' % checkpoint.name)
+            check_numbers(logits, checkpoint)
             for i, rows in zip(batch, logits):
                 found[i] = [_best(row, tokenizer, top) for row in rows[:len(positions[i])]]
         return found

@@ -149,6 +149,21 @@ def test_a_repository_that_cannot_be_read_is_refused_before_anything_is_download
     assert said in get()['error'] and not server.sent
 
 
+@needs_hub
+def test_of_two_files_of_weights_neither_is_downloaded_and_both_are_named(get, server):
+    server.repos['owner/name'].commits[FIRST] = {
+        name: b'x' for name in ['config.json', 'vocab.txt', 'a.safetensors', 'b.safetensors', 'added.safetensors']}
+    assert 'hf:owner/name holds several files that could be the weights: a.safetensors, b.' in get()['error']
+    assert not server.sent
+
+
+@needs_hub
+def test_a_tokenizer_json_beside_vocab_txt_is_fetched_for_what_it_says_of_capitals(get, server):
+    there = ['config.json', 'model.safetensors', 'tokenizer.json', 'vocab.txt']
+    server.repos['owner/name'].commits[FIRST] = {name: b'x' for name in there}
+    assert sorted(content(get()['folder'])) == there
+
+
 # --- cache and revisions --------------------------------------------------------------------------------
 
 @needs_hub

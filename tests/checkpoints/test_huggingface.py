@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from folders import HEAD, error, files, path
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.huggingface import TensorSource, by_ending
 from pet_keras.checkpoints.names import hugging_face_names
+from pet_keras.errors import UserError
 
 WORDS, DECODER = 'bert.embeddings.word_embeddings.weight', 'cls.predictions.decoder.weight'
 
@@ -323,3 +325,12 @@ def test_the_next_sentence_head_of_an_h5_is_turned_to_stand_as_google_s_does():
     source = TensorSource('.', File(), hugging_face_names('bert', 1, ''), ())
     assert source.shapes == {'cls/seq_relationship/output_weights': (2, 3)}
     np.testing.assert_array_equal(source.read('cls/seq_relationship/output_weights'), File.kernel.T)
+
+
+def test_two_networks_of_an_h5_are_refused_and_its_second_copy_of_the_table_is_none():
+    def source(*tops):
+        names = {top + '/bert/embeddings/word_embeddings/weight:0': (3, 2) for top in tops}
+        return TensorSource('.', SimpleNamespace(path='tf_model.h5', shapes=names), (), ())
+    with pytest.raises(UserError, match='several networks .student/.*, teacher/'):
+        source('student', 'teacher')
+    assert len(source('bert', 'mlm___cls').left_out) == 2

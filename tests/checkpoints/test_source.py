@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -134,8 +135,26 @@ def test_an_index_without_its_data_does_not_hide_other_weights(golden_copy):
     assert opened(folder) == 'Hugging Face (model.safetensors)'
 
 
-@pytest.mark.parametrize('name,says', [('nobody/there', 'the repository of the Hub is hf:nobody/there'),
-                                       ('bert_config.json', 'is a config, not weights')])
+@pytest.mark.parametrize('name, says', [
+    ('nobody/there', 'a repository of the Hub is hf:nobody/there'),
+    ('bert-base-chinese', 'a repository of the Hub is hf:owner/bert-base-chinese'),
+    ('/nobody/there', 'a shipped model. Type'), ('', "No checkpoint ''"),
+    ('bert_config.json', 'is a config, not weights')])
 def test_a_name_that_is_nearly_right_is_told_what_would_be(copy, monkeypatch, name, says):
     monkeypatch.chdir(copy)
     assert says in error(name)
+
+
+@pytest.mark.parametrize('name', ['bert_model.ckpt.index', 'bert_model.ckpt.data-00000-of-00001'])
+def test_a_pointer_of_git_is_told_from_the_file_it_points_to(copy, name):
+    with open(path(copy, name), 'wb') as writer:
+        writer.write(b'version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 12\n')
+    message = error(copy)
+    assert message.startswith(path(copy, name) + ' is not the weights but a pointer') and 'git lfs pull' in message
+
+
+def test_a_folder_that_may_not_be_read_is_told(copy, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+    monkeypatch.setattr(os, 'listdir', refuse)
+    assert error(copy) == copy + ' cannot be read: Permission denied.'

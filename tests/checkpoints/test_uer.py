@@ -8,6 +8,7 @@ from safetensors.numpy import save_file
 
 from folders import error, path
 from pet_keras.checkpoints.checkpoint import Checkpoint
+from pet_keras.checkpoints.names import layer_norm_eps
 
 LAYER = {'self_attn.linear_layers.0': 'attention/self/query', 'self_attn.linear_layers.1': 'attention/self/key',
          'self_attn.linear_layers.2': 'attention/self/value', 'self_attn.final_linear': 'attention/output/dense',
@@ -115,3 +116,17 @@ def test_a_table_of_two_segments_is_refused_for_it_would_lose_one(tiny, tmp_path
     tensors = _tensors(tiny, NEW)
     tensors['embedding.seg.embedding.weight'] = tensors['embedding.seg.embedding.weight'][1:]
     assert 'has 2 rows for segments' in error(_write(tmp_path, tiny, tensors))
+
+
+def test_its_layer_norm_is_bert_s_and_the_tokenizer_s_config_beside_it_counts(tiny, tmp_path):
+    """UER-py's own divides by the sample deviation plus 1e-6."""
+    folder = _write(tmp_path, tiny, _tensors(tiny, NEW), **CONFIG)
+    assert layer_norm_eps('bert', Checkpoint(folder).config) == 1e-12
+    with open(path(folder, 'tokenizer_config.json'), 'w') as writer:
+        writer.write('{"do_lower_case": false}')
+    assert Checkpoint(folder).config['do_lower_case'] is False
+
+
+def test_null_is_no_default_of_uer_s(tiny, tmp_path):
+    assert 'layernorm_positioning None' in error(
+        _write(tmp_path, tiny, _tensors(tiny, NEW), **dict(CONFIG, layernorm_positioning=None)))

@@ -51,18 +51,23 @@ def test_a_few_rows_more_than_tokens_get_tokens_that_no_text_has(tmp_path):
     vocab = read_vocab(write(tmp_path, '\n'.join(many).encode()), len(many) + 3, 'config')
     assert list(vocab)[:len(many)] == many and list(vocab.values()) == list(range(len(many) + 3))
     assert padding_tokens(vocab) == 3 and padding_tokens(dict.fromkeys(many, 0)) == 0
-    assert 'vocab_size 312' in error(str(tmp_path / 'vocab.txt'), lambda file: read_vocab(file, len(many) + 4, 'config'))
+    file = str(tmp_path / 'vocab.txt')
+    assert 'vocab_size 312' in error(file, lambda file: read_vocab(file, len(many) + 4, 'config'))
 
 
 def test_a_token_that_stands_there_twice_is_told_with_both_lines(tmp_path):
     file = write(tmp_path, '\n'.join(TOKENS + ['很']).encode())
-    assert error(file, lambda file: read_vocab(file, 9, 'config')).startswith("%s has '很' twice, in lines 6 and 9" % file)
+    message = error(file, lambda file: read_vocab(file, 9, 'config'))
+    assert message.startswith("%s has '很' twice, in lines 6 and 9" % file)
 
 
 @pytest.mark.parametrize('files,told', [
     ({}, None), ({'tokenizer_config.json': '{"do_lower_case": false}'}, False),
     ({'tokenizer.json': '{"normalizer": {"lowercase": false}}'}, False),
     ({'tokenizer.json': '{"normalizer": null}', 'tokenizer_config.json': '{}'}, None),
+    ({'tokenizer.json': '{"normalizer": {"normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}}'}, True),
+    ({'tokenizer.json': '{"normalizer": {"normalizers": [{"type": "NFC"}, {"lowercase": false}]}}'}, False),
+    ({'tokenizer.json': '{"normalizer": {"normalizers": [{"type": "NFC"}]}}'}, None),
     ({'tokenizer.json': '{"normalizer": {"lowercase": false}}', 'tokenizer_config.json': '{"do_lower_case": true}'},
      True)], ids=str)
 def test_files_of_the_tokenizer_say_whether_it_lower_cases(tmp_path, files, told):

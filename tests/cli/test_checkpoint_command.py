@@ -3,6 +3,7 @@ import os
 import shutil
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 SLOW_PART = 'pet_keras.networks.diagnosis.diagnose_mlm_head'
 
@@ -66,7 +67,7 @@ def test_checkpoint_inspect_counts_what_the_vocabulary_holds(run, tiny):
     assert '%d, every one was read' % found['tensors'] in out
 
 
-def test_checkpoint_inspect_says_where_vocabulary_and_table_differ_and_measures_no_such(run, fails, tiny, tmp_path):
+def test_checkpoint_inspect_goes_on_where_vocabulary_and_table_differ_and_says_what_it_is(run, tiny, tmp_path):
     folder = shutil.copytree(tiny, str(tmp_path / 'other'))
     with open(os.path.join(folder, 'vocab.txt'), 'a', encoding='utf-8') as writer:
         writer.write('龘\n')
@@ -76,7 +77,9 @@ def test_checkpoint_inspect_says_where_vocabulary_and_table_differ_and_measures_
         json.dump(config, writer)
     status, out, _ = run('checkpoint', 'inspect', folder, '--no-measure')
     assert status == 0 and 'vocab size         5971\n' in out and '5970 rows: THEY DO NOT BELONG TOGETHER' in out
-    assert '5970 tokens' in fails('checkpoint', 'inspect', folder)
+    status, out, _ = run('checkpoint', 'inspect', folder, '--task', 'sentiment')
+    assert status == 0 and 'THEY DO NOT BELONG TOGETHER' in out and 'task sentiment' in out
+    assert '\ndiagnosis          unusable: %s' % folder in out and 'has embeddings of 5970 tokens' in out
 
 
 def test_checkpoint_inspect_names_the_label_words_that_the_vocabulary_lacks(run, fails, tiny, tmp_path):
@@ -107,3 +110,31 @@ def test_checkpoint_inspect_of_a_broken_checkpoint_prints_one_error_and_nothing_
     assert 'cannot be read' in fails('checkpoint', 'inspect', folder, '--no-measure')
     assert run('checkpoint', 'inspect', folder)[1] == ''
     assert 'neither a folder nor' in fails('checkpoint', 'inspect', str(tmp_path / 'none'))
+
+
+def test_checkpoint_inspect_names_weights_that_are_no_numbers_and_counts_surplus_rows(run, make_checkpoint, tmp_path):
+    from pet_keras.backend import tf
+    folder = make_checkpoint(tmp_path)
+    variables = {name: tf.train.load_variable(folder + '/bert_model.ckpt', name)
+                 for name, _ in tf.train.list_variables(folder + '/bert_model.ckpt')}
+    variables['bert/encoder/layer_1/output/dense/bias'][3] = float('nan')
+    tf.raw_ops.SaveV2(prefix=folder + '/bert_model.ckpt', tensor_names=list(variables),
+                      shape_and_slices=[''] * len(variables), tensors=list(variables.values()))
+    with open(folder + '/vocab.txt', encoding='utf-8') as reader:
+        tokens = reader.readlines()
+    with open(folder + '/vocab.txt', 'w', encoding='utf-8') as writer:
+        writer.writelines(tokens[:-7])
+    status, out, _ = run('checkpoint', 'inspect', folder)
+    assert status == 0 and 'unusable: %s gives no numbers (NaN or infinite)' % folder in out and ' nan' not in out
+    assert '5970 rows: 7 more than there are tokens' in out
+    assert 'DAMAGED            1 tensors hold NaN or infinite numbers: bert/encoder/layer_1/output/dense/bias\n' in out
+
+
+def test_checkpoint_inspect_says_that_the_output_has_a_table_of_its_own(run, tiny, tmp_path):
+    folder = str(tmp_path / 'apart')
+    run('checkpoint', 'convert', tiny, folder, '--to', 'safetensors')
+    tensors = load_file(folder + '/model.safetensors')
+    tensors['cls.predictions.decoder.weight'] = tensors['bert.embeddings.word_embeddings.weight'] + 1
+    save_file(tensors, folder + '/model.safetensors')
+    status, out, _ = run('checkpoint', 'inspect', folder)
+    assert status == 0 and 'unusable: %s' % folder in out and '(cls.predictions.decoder.weight) is not that of' in out

@@ -88,3 +88,7 @@ def test_help_names_every_flag_and_shows_an_example(capsys):
     assert stop.value.code == 0 and 'pet-keras fill "科学技术是第一生[MASK]力"' in out and 'each as if the others' in out
     for flag in ('--checkpoint', '--causal', '--top', '--json', '--file', 'TEXT'):
         assert flag in out
+
+
+def test_an_empty_name_is_no_checkpoint(fails):
+    assert "No checkpoint ''" in fails('fill', '--checkpoint', '', '很[MASK]')

@@ -231,3 +231,10 @@ def test_files_that_do_not_fit_together_are_an_error_and_no_verdict(tiny, tmp_pa
 def test_accuracy_decides_and_the_bias_where_accuracy_says_little(accuracy, log_likelihood, bias, expected, why):
     found, reason = verdict(498, accuracy, 0.06, log_likelihood, -4.7, bias)
     assert found == expected and why in reason
+
+
+def test_weights_that_are_no_numbers_are_no_figures(diagnosed):
+    def damage(weights):
+        weights['MLM-Bias'][0][:] = np.inf
+    with pytest.raises(UserError, match='no numbers'):
+        diagnosed(damage)

@@ -6,10 +6,7 @@ from pet_keras.checkpoints.tensor_files.sharded import ShardedFile
 from pet_keras.checkpoints.tensor_files.torch_file import TorchFile
 from pet_keras.errors import UserError
 
-# How files begin that stand where weights should, and what to say of them
-_NOT_WEIGHTS = ((b'version https://git-lfs', 'is not the weights but a pointer to them: type `git lfs pull` in its '
-                                             'folder, or download the file itself'),
-                (b'<', 'is a web page, not weights: download the file itself'))
+_POINTER = b'version https://git-lfs'
 
 
 def open_tensors(path):
@@ -30,6 +27,14 @@ def open_tensors(path):
     return ShardedFile(path, _open_one) if str(path).endswith('.json') else _open_one(path)
 
 
+def check_no_pointer(path):
+    """Raises UserError where in place of a file stands Git's pointer to it."""
+    with open(path, 'rb') as reader:
+        if reader.read(len(_POINTER)) == _POINTER:
+            raise UserError('%s is not the weights but a pointer to them: type `git lfs pull` in its folder, or '
+                            'download the file itself.' % path)
+
+
 def _open_one(path):
     """A TensorFile of one file."""
     file = MappedFile(path)
@@ -40,9 +45,9 @@ def _open_one(path):
         return HDF5File(path)
     if start[8:9] == b'{':  # before them may stand any length, '<' too
         return SafetensorsFile(path)
-    for beginning, what in _NOT_WEIGHTS:
-        if start.startswith(beginning):
-            raise UserError('%s %s.' % (path, what))
+    check_no_pointer(path)
+    if start.startswith(b'<'):
+        raise UserError('%s is a web page, not weights: download the file itself.' % path)
     if start.startswith((b'PK\3\4', b'\x80')) or str(path).endswith(('.bin', '.pt', '.pth')):
         return TorchFile(path)
     if str(path).endswith('.safetensors'):
