@@ -31,10 +31,13 @@ _MODULES = {
     'networks.prompt_encoder': ['PromptEncoder'],
     'networks.ptuning_embedding': ['PtuningEmbedding'],
     'classifiers.cloze_classifier': ['ClozeClassifier'],
+    'classifiers.estimator': ['PetClassifier'],
     'classifiers.fine_tuning': ['FineTuningClassifier'],
     'classifiers.loading': ['load'],
     'classifiers.metrics': ['classification_report'],
     'experiments.ranking': ['rank_patterns'],
+    'serving.export': ['export'],
+    'serving.onnx_classifier': ['OnnxClassifier'],
     'serving.prompt_server': ['PromptServer'],
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -1,1 +1,1 @@
-"""What answers many requests: several prompts on one frozen model, HTTP and its pages."""
+"""What puts models to use: several prompts on one frozen model, HTTP and its pages, export."""

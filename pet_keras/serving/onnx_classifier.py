@@ -1,0 +1,75 @@
+"""OnnxClassifier: an exported classifier, run by onnxruntime."""
+import os
+
+import numpy as np
+
+from pet_keras.cloze.batching import question_batches
+from pet_keras.cloze.cloze import Question
+from pet_keras.cloze.task import Task
+from pet_keras.data.example import Example, as_example
+from pet_keras.errors import UserError
+from pet_keras.serving.questions import Questions
+
+
+class OnnxClassifier(object):
+    """A classifier that `export` wrote as ONNX. It loads no TensorFlow, and it cannot learn.
+
+    Arguments: `folder`; `threads` of onnxruntime, None for one a core.
+
+    Raises: UserError where the folder is none of these, or damaged, or onnxruntime is not installed.
+
+    >>> OnnxClassifier('exported').predict(['房间很干净，服务也热情'])    # doctest: +SKIP
+    ['正面']
+    """
+    def __init__(self, folder, threads=None):
+        path = os.path.join(folder, 'model.onnx')
+        if not os.path.isfile(path):
+            raise UserError('%s holds no model.onnx: it is no folder that pet-keras export --to onnx wrote%s.' % (
+                folder, '' if os.path.isdir(folder) else ' (there is no such folder)'))
+        try:
+            import onnxruntime
+        except ImportError:
+            raise UserError('To run %s needs onnxruntime. Type:  pip install "pet-keras[onnx]"' % path) from None
+        self.task, options = Task.load(os.path.join(folder, 'task.json')), onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        try:
+            self._questions = Questions(folder)
+            self._session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+        except Exception as e:  # onnxruntime's have no base of their own
+            raise UserError('%s is damaged, or pet-keras export did not write it: %s' % (
+                folder, str(e).splitlines()[0])) from None
+
+    @property
+    def labels(self):
+        return self.task.labels
+
+    def predict_log_proba(self, examples, batch_size=32, verbose=0):
+        """Log-probabilities of the labels, float64 `[len(examples), len(labels)]`.
+
+        Arguments: as of `predict`.
+        """
+        questions = [[Question(*question) for question in self._questions.encode(*texts)]
+                     for texts in self._texts(examples)]
+        log_probs = np.zeros((len(questions), len(self.labels)))
+        for batch, *inputs in question_batches(questions, batch_size):
+            log_probs[batch], = self._session.run(None, dict(zip(Question._fields, inputs)))
+        return log_probs
+
+    def predict_proba(self, examples, batch_size=32, verbose=0):
+        """Probabilities of the labels, float64 `[len(examples), len(labels)]`; rows sum to 1."""
+        return np.exp(self.predict_log_proba(examples, batch_size, verbose))
+
+    def predict(self, examples, batch_size=32, verbose=0):
+        """The likeliest label of each example, a list of str.
+
+        Arguments: `examples`, list of str, of (text, text) pairs, or of Example; `batch_size`, sequences a step;
+        `verbose` shows nothing here, and is there because TextClassifier's takes it.
+        """
+        return [self.labels[i] for i in self.predict_log_proba(examples, batch_size, verbose).argmax(axis=1)]
+
+    def _texts(self, items):
+        """The text or two of each item; UserError for what does not fit."""
+        if isinstance(items, (str, Example)):
+            raise UserError('Give a list of texts, not one text.')
+        examples = [as_example(item, i) for i, item in enumerate(items)]
+        return [list(self.task.pattern().texts(e.text, e.text_b).values()) for e in examples]
