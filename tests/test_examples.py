@@ -17,6 +17,9 @@ from pet_keras.cli.main import main
 from pet_keras.cloze.task import Task
 from pet_keras.data.reading import read_examples
 from pet_keras.data.shipped import shipped_texts
+from pet_keras.experiments.claims import judge, markdown
+from pet_keras.experiments.grid import Grid
+from pet_keras.experiments.records import read
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
 
@@ -168,6 +171,19 @@ def test_the_table_of_a_model_card_is_made_of_the_committed_records(name):
     assert shown and sorted(shown) == sorted('| %s | %s | %d | %s |' % (method, pattern, len(runs), ' | '.join(
         cell(values, form) for values, form in zip(zip(*runs), ('%.1f', '%.1f', '%.3f', '%.1f'))))
         for (method, pattern), runs in rows.items())
+
+
+def test_the_verdicts_in_docs_are_made_of_the_committed_records():
+    with open(os.path.join(ROOT, 'docs', 'claims.md'), encoding='utf-8') as reader:
+        shown = [line for line in reader.read().splitlines() if re.search(r'\| (holds|does not hold|cannot be told) \|$', line)]
+    found = []
+    for path in sorted(glob.glob(os.path.join(ROOT, 'benchmarks', '*', 'claims.md'))):
+        folder = os.path.dirname(path)
+        grid = Grid(folder + '.yaml')
+        kept = {(run['method'], run['checkpoint'], run['seed']) for run in grid.runs}
+        records = [r for r in read(folder) if (r['method'], r['checkpoint'], r['seed']) in kept]
+        found += [v for claim in grid.claims for v in judge(claim, records, folder)]
+    assert shown and sorted(shown) == sorted(markdown(found).splitlines()[2:])
 
 
 # --- the README -----------------------------------------------------------------------------------------

@@ -31,6 +31,9 @@ MARKS = """\
 Accuracy in %, mean ± standard deviation over the runs; ≈: not distinguishable from the most accurate (95 % interval,
 paired bootstrap over texts and runs), ?: tested on other texts; ◂: the best on dev, the one to choose."""
 
+INTERVALS = """\
+Figures × 100; the interval (95 %) is that of a paired bootstrap over texts and runs. "Cannot be told": it holds 0."""
+
 
 def add_parser(commands):
     parser = add_command(commands, 'experiment', run, 'Runs a grid of checkpoint × task × method × pattern × labels × '
@@ -96,8 +99,19 @@ def _tables(grid, found, out, plots):
                                            tables.markdown(rows))
         print('\n' + text, end='')
         for ending, content in (('md', text), ('csv', tables.comma_separated(rows)), ('tex', tables.latex(rows))):
-            with open(os.path.join(out, '%s.%s' % (test, ending)), 'w', encoding='utf-8') as writer:
+            with open(os.path.join(out, '%s.%s' % (test.replace(' ', '_'), ending)), 'w', encoding='utf-8') as writer:
                 writer.write(content)
         if plots:
             from pet_keras.experiments.plots import write_plots
             print('\n'.join(write_plots(rows, test, out, os.path.join(out, 'plots'))))
+    _claims(grid, found, out)
+
+
+def _claims(grid, found, out):
+    from pet_keras.experiments.claims import judge, markdown
+    verdicts = [verdict for claim in grid.claims for verdict in judge(claim, found, out)]
+    if verdicts:
+        text = '%s: claims. %s\n\n%s' % (grid.name, INTERVALS, markdown(verdicts))
+        print('\n' + text, end='')
+        with open(os.path.join(out, 'claims.md'), 'w', encoding='utf-8') as writer:
+            writer.write(text)

@@ -9,18 +9,20 @@ from pet_keras.data.rows import parse_json
 from pet_keras.errors import UserError
 
 _TOP = {'name', 'description', 'tasks', 'task', 'data', 'checkpoints', 'methods', 'patterns', 'labelled', 'unlabelled',
-        'seeds', 'published'}
+        'seeds', 'published', 'claims'}
 _TASK = {'task', 'data', 'patterns', 'labelled'}
 _DATA = {'train', 'dev', 'tests', 'unlabelled'}
 _FILE = {'file', 'leave_out', 'lines'}
 _METHOD = {'learn', 'classifier', 'settings', 'fit', 'patterns', 'prompt_tokens', 'prompt_where', 'checkpoints',
            'choose', 'words', 'seeds', 'labelled', 'tests'}
 _PUBLISHED = {'task', 'checkpoint', 'method', 'pattern', 'test', 'labelled', 'accuracy', 'source'}
+_CLAIM = {'claim', 'more', 'less', 'test', 'figure', 'source'}
+_SIDE = {'task', 'checkpoint', 'method', 'pattern', 'labelled', 'best'}
 _TAKEN = {'fit': {'seed', 'out', 'resume', 'verbose'}, 'settings': {'seed'}}  # what the harness itself decides
 
 
 class Grid(object):
-    """What an experiment file says, checked: `name`, `runs` and `published`.
+    """What an experiment file says, checked: `name`, `runs`, `published` and `claims`.
 
     Arguments:
         path: a YAML or JSON file; its keys: docs/experiments.md.
@@ -48,6 +50,22 @@ class Grid(object):
         self.runs = self._runs(raw)
         if not self.runs:
             raise UserError('%s: no runs come out of it: a method and a checkpoint at least are needed.' % path)
+        self.claims = _listed(raw.get('claims', []))
+        for claim in self.claims:
+            self._check_claim(claim, '%s, claims' % path)
+
+    def _check_claim(self, claim, where):
+        _keys(claim, _CLAIM, where)
+        for key in ('claim', 'more', 'less', 'test'):
+            if key not in claim:
+                raise UserError('%s: %s has no %r.' % (where, claim, key))
+        _known([claim['test']], {test for run in self.runs for test in run['data']['tests']}, '%s, test' % where)
+        _known([claim.get('figure', 'accuracy')], {'accuracy', 'auc'}, '%s, figure' % where)
+        for side in ('more', 'less'):
+            _keys(claim[side], _SIDE, '%s, %s' % (where, side))
+            _known([claim[side].get('best', 'dev')], {'dev'}, '%s, best' % where)
+            for key in ('method', 'checkpoint'):
+                _known(_listed(claim[side].get(key, [])), {run[key] for run in self.runs}, '%s, %s' % (where, key))
 
     def _runs(self, raw):
         runs, unlabelled = [], raw.get('unlabelled', 'all')

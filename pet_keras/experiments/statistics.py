@@ -1,37 +1,79 @@
 """Whether two rows of a table differ: paired bootstrap over test texts and runs; McNemar's test of two runs."""
 import math
+from collections import namedtuple
 
 import numpy as np
 
+# What a run did on its texts. texts: their name; runs of one name are on the same texts in the same order. size: how
+# many. figure: a function of weights `[samples, size]`, each row's sum 1, that gives a figure in [0, 1] of each sample
+Run = namedtuple('Run', 'texts size figure')
+
 
 def paired_bootstrap(a, b, samples=10000, seed=0):
-    """Difference of two rows' mean accuracies, in points, and its 95 % interval (percentiles).
+    """Difference of the mean figures of two rows of runs, times 100, and its 95 % interval (percentiles).
 
     Texts are drawn with replacement, each with what both rows did on it (Efron and Tibshirani 1993; for classifiers
     Berg-Kirkpatrick et al. 2012), and so are the runs of a row, because another seed is another result: pairs of runs
     where both rows have the same seeds, else each row's by themselves. A row of one run says nothing of how much its
     seed matters: its interval is that of the texts alone.
 
-    Arguments: `a`, `b`, a dict seed → (name of the texts, right): right is bool `[texts]`. Runs of one name are on the
-    same texts in the same order.
+    Arguments: `a`, `b`, a dict seed → Run.
 
     Returns: (difference a - b, lower end, upper end), or None where the rows are not on the same texts.
     """
-    if {name for name, _ in a.values()} != {name for name, _ in b.values()}:
+    sizes = {run.texts: run.size for run in a.values()}
+    if set(sizes) != {run.texts for run in b.values()}:
         return None
-    sizes, rng, means = {name: len(right) for name, right in a.values()}, np.random.default_rng(seed), []
+    rng, means = np.random.default_rng(seed), []
     for start in range(0, samples, 1000):  # a thousand at a time: memory stays flat
         n = min(1000, samples - start)
         drawn = {name: _counts(rng, n, size) / size for name, size in sorted(sizes.items())}
-        of_a, of_b = ({run: drawn[name] @ right.astype('float32') for run, (name, right) in row.items()}
-                      for row in (a, b))
+        of_a, of_b = ({key: run.figure(drawn[run.texts]) for key, run in row.items()} for row in (a, b))
         if set(a) == set(b):
-            means.append(_mean(rng, np.array([of_a[run] - of_b[run] for run in a])))
+            means.append(_mean(rng, np.array([of_a[key] - of_b[key] for key in a])))
         else:
             means.append(_mean(rng, np.array(list(of_a.values()))) - _mean(rng, np.array(list(of_b.values()))))
     low, high = np.percentile(100. * np.concatenate(means), [2.5, 97.5])
-    whole = [np.mean([right.mean() for _, right in row.values()]) for row in (a, b)]
-    return float(100. * (whole[0] - whole[1])), float(low), float(high)
+    return 100. * (mean_figure(a) - mean_figure(b)), float(low), float(high)
+
+
+def mean_figure(row):
+    """The mean over a row's runs of the figure on all their texts, in [0, 1]."""
+    return float(np.mean([run.figure(np.full((1, run.size), 1. / run.size))[0] for run in row.values()]))
+
+
+def accuracy(scores, truth):
+    """The figure of Run that is accuracy. Arguments: `scores` float `[size, labels]`; `truth` int `[size]`."""
+    right = (np.argmax(scores, axis=1) == truth).astype('float32')
+    return lambda weights: weights @ right
+
+
+def area_under_roc(scores, truth):
+    """The figure of Run that is the area under the ROC curve: `metrics.area_under_roc`, of weighted texts.
+
+    0.5 for a sample of one label alone. Arguments as of `accuracy`, the scores log-probabilities.
+    """
+    scores, truth = np.asarray(scores, 'float64'), np.asarray(truth)
+    sorted_by_odds = []
+    for k in range(1 if scores.shape[1] == 2 else scores.shape[1]):  # of two labels both areas are the same
+        odds = scores[:, k] - np.logaddexp.reduce(np.delete(scores, k, axis=1), axis=1)
+        order = np.argsort(odds, kind='stable')
+        first = np.flatnonzero(np.diff(odds[order], prepend=-np.inf))  # where each group of equal odds begins
+        sorted_by_odds.append((order, first, (truth == k)[order]))
+
+    def figure(weights):
+        areas, counted = np.zeros(len(weights)), np.zeros(len(weights))
+        for order, first, is_label in sorted_by_odds:
+            of_text = weights[:, order]
+            positive = np.add.reduceat(of_text * is_label, first, axis=1)
+            negative = np.add.reduceat(of_text, first, axis=1) - positive
+            below = np.cumsum(negative, axis=1) - .5 * negative
+            total = positive.sum(axis=1) * negative.sum(axis=1)
+            there = total > 0
+            areas[there] += (positive * below).sum(axis=1)[there] / total[there]
+            counted += there
+        return np.where(counted > 0, areas / np.maximum(counted, 1), .5)
+    return figure
 
 
 def _counts(rng, samples, size):

@@ -5,7 +5,7 @@ import json
 import statistics
 
 from pet_keras.experiments import records
-from pet_keras.experiments.statistics import mcnemar, paired_bootstrap
+from pet_keras.experiments.statistics import Run, accuracy, mcnemar, paired_bootstrap
 
 COLUMNS = ('task', 'checkpoint', 'method', 'labels', 'pattern', 'runs', 'accuracy', 'corrected', 'AUC', 'dev',
            'published')
@@ -70,26 +70,25 @@ def _mark(rows, test, folder):
     for task in {row['task'] for row in rows}:
         same = [row for row in rows if row['task'] == task]
         best = max(same, key=lambda row: statistics.mean(row['accuracy']))
-        right = {id(row): _right(row, test, folder) for row in same}
+        runs = {id(row): runs_of(row['records'], test, folder) for row in same}
         for row in same:
-            a, b, found = right[id(row)], right[id(best)], None
-            if row is not best:
-                found = paired_bootstrap(a, b)
+            found = None if row is best else paired_bootstrap(runs[id(row)], runs[id(best)])
             row['difference'], row['mcnemar'] = found, None
             row['distinguishable'] = None if row is best else OTHER_TEXTS if found is None else not (
                 found[1] <= 0. <= found[2])
-            if found and len(a) == len(b) == 1:
-                row['mcnemar'] = mcnemar(*[right for row in (a, b) for _, right in row.values()])
+            if found and row['runs'] == best['runs'] == 1:
+                row['mcnemar'] = mcnemar(*[log_proba.argmax(axis=1) == truth for log_proba, truth in (
+                    records.scores(folder, one['records'][0], test) for one in (row, best))])
 
 
-def _right(row, test, folder):
-    """Dict seed → (name of the texts, whether each was right, bool `[texts]`)."""
-    found = {}
-    for record in row['records']:
+def runs_of(found, test, folder, figure=accuracy):
+    """Records of different seeds as `paired_bootstrap` takes them: a dict seed → Run, with a figure of `statistics`."""
+    runs = {}
+    for record in found:
         log_proba, truth = records.scores(folder, record, test)
         name = record['tests'][test].get('texts') or _texts_before(record, test, truth)
-        found[record['seed']] = name, log_proba.argmax(axis=1) == truth
-    return found
+        runs[record['seed']] = Run(name, len(truth), figure(log_proba, truth))
+    return runs
 
 
 def _texts_before(record, test, truth):

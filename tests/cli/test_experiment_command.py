@@ -129,7 +129,7 @@ def test_the_guides_experiment_runs_as_it_says(inside, tiny, tmp_path, monkeypat
     pytest.importorskip('yaml')
     with open(os.path.join(ROOT, 'docs', 'experiments.md'), encoding='utf-8') as reader:
         guide = reader.read()
-    text, = re.findall(r'^```yaml\n(.*?)^```', guide, re.M | re.S)
+    text = ''.join(re.findall(r'^```yaml\n(.*?)^```', guide, re.M | re.S))
     commands = [shlex.split(line, comments=True)[1:] for line in re.findall(r'^pet-keras .*mine.*', guide, re.M)]
     assert [args[2:] for args in commands] == [['--dry-run'], ['--jobs', '2', '--plots'], ['--table-only']]
     for part in ('train', 'dev', 'test'):
@@ -152,6 +152,9 @@ def test_the_guides_experiment_runs_as_it_says(inside, tiny, tmp_path, monkeypat
     rows = [line for line in printed[2].splitlines() if line.startswith('| bert-mini-zh')]
     assert len(rows) == 5 and all('±' in row for row in rows[2:]) and '◂' in printed[2]
     assert re.search(r'Chosen on dev: bert-mini-zh, P-tuning: fit.learning_rate 0.0\d+\.', printed[2])
+    verdicts = re.findall(r'^\| (.+) \| .* \| (?:holds|does not hold|cannot be told) \|$', printed[2], re.M)
+    assert [line.split(' | ')[0] for line in verdicts] == ['P3 is the better pattern', 'few-shot beats zero-shot']
+    assert (tmp_path / 'mine' / 'claims.md').read_text(encoding='utf-8') in printed[2]
     keys = {'key', 'resolved', 'chosen', 'withheld', 'shared', 'tests', 'dev', *WALL, *records.read('mine')[0]}
     table = guide[guide.index('## What a record holds'):]
     assert not [key for key in keys - {'name', 'only'} if '`%s`' % key not in table]

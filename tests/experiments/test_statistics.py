@@ -4,15 +4,20 @@ import random
 import numpy as np
 import pytest
 
-from pet_keras.experiments.statistics import mcnemar, paired_bootstrap
+from pet_keras.classifiers import metrics
+from pet_keras.experiments.statistics import Run, accuracy, area_under_roc, mcnemar, mean_figure, paired_bootstrap
 
 
 def _right(n, share, seed):
     return np.random.default_rng(seed).random(n) < share
 
 
+def _run(right, texts='x'):
+    return Run(texts, len(right), lambda weights: weights @ np.asarray(right, 'float32'))
+
+
 def _row(*right, texts='x'):
-    return {seed: (texts, r) for seed, r in enumerate(right)}
+    return {seed: _run(r, texts) for seed, r in enumerate(right)}
 
 
 # --- McNemar ----------------------------------------------------------------------------------------------
@@ -88,11 +93,11 @@ def test_a_row_is_not_distinguishable_from_itself():
 
 
 def test_seeds_may_have_texts_of_their_own_if_both_rows_have_them():
-    a = {0: ('x', _right(30, .9, 1)), 1: ('y', _right(50, .9, 2))}
-    b = {0: ('x', _right(30, .2, 3)), 1: ('y', _right(50, .2, 4))}
+    a = {0: _run(_right(30, .9, 1), 'x'), 1: _run(_right(50, .9, 2), 'y')}
+    b = {0: _run(_right(30, .2, 3), 'x'), 1: _run(_right(50, .2, 4), 'y')}
     difference, low, high = paired_bootstrap(a, b)
     assert low > 0
-    assert difference == pytest.approx(100. * np.mean([a[s][1].mean() - b[s][1].mean() for s in a]))
+    assert difference == pytest.approx(100. * np.mean([mean_figure({0: a[s]}) - mean_figure({0: b[s]}) for s in a]))
     assert paired_bootstrap(a, {0: b[0]}) is None
     assert paired_bootstrap(_row(_right(9, .5, 1)), _row(_right(9, .5, 1), texts='z')) is None
 
@@ -100,3 +105,29 @@ def test_seeds_may_have_texts_of_their_own_if_both_rows_have_them():
 def test_it_is_the_same_every_time():
     a, b = _row(_right(60, .8, 1)), _row(_right(60, .7, 2), _right(60, .7, 3))
     assert paired_bootstrap(a, b) == paired_bootstrap(a, b)
+
+
+# --- figures ----------------------------------------------------------------------------------------------
+
+def _scores(n, labels, seed, decimals=9):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(labels, size=n)
+    scores = np.round(rng.normal(size=(n, labels)) + np.eye(labels)[truth], decimals)
+    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True), truth
+
+
+@pytest.mark.parametrize('labels, decimals', [(2, 9), (5, 9), (2, 0)])
+def test_a_weight_is_so_many_copies_of_a_text(labels, decimals):
+    scores, truth = _scores(60, labels, 1, decimals)
+    counts = np.random.default_rng(2).integers(3, size=(4, 60))
+    areas = area_under_roc(scores, truth)(counts / counts.sum(axis=1, keepdims=True))
+    shares = accuracy(scores, truth)(counts / counts.sum(axis=1, keepdims=True))
+    for n, area, share in zip(counts, areas, shares):
+        drawn = np.repeat(np.arange(60), n)
+        assert area == pytest.approx(metrics.area_under_roc(truth[drawn], scores[drawn]))
+        assert share == pytest.approx(np.mean(scores[drawn].argmax(axis=1) == truth[drawn]))
+
+
+def test_a_sample_of_one_label_has_no_area():
+    scores, _ = _scores(5, 2, 1)
+    assert area_under_roc(scores, np.zeros(5, int))(np.full((1, 5), .2)) == [.5]
