@@ -44,7 +44,7 @@ def lint(task, checkpoint=None, unlabelled=None, maxlen=128):
     Raises: UserError for what is no task, and a checkpoint that cannot fill a blank.
 
     >>> task = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不太'})
-    >>> [found.problem for found in lint(task)]
+    >>> [found.problem for found in lint(task) if found.level == 'warning']
     ["Words of different lengths compete: '很' has 1 token, '不太' has 2 tokens."]
     """
     task = task if isinstance(task, Task) else Task.load(task)
@@ -185,4 +185,4 @@ def _balance(name, classifier, examples):
     is_bad = mean.max() > 2 * even or mean.min() < even / 2
     told = '; '.join('%s %.3f, %.1f %%' % (classifier.labels[k], mean[k], 100 * shares[k]) for k in np.argsort(-mean))
     return Finding('warning' if is_bad else 'note', name, 'Mean probability and share of %d texts: %s.' % (
-        len(examples), told), ('If the texts are not so, --calibrate mends it.' if is_bad else 'Nothing to do.'))
+        len(examples), told), ('If the texts do not have these shares, --calibrate mends it.' if is_bad else 'Nothing to do.'))
