@@ -21,7 +21,7 @@ TASKS = {
     'news': dict(folder='fewclue/tnews', patterns=('P1', 'P2'), premise='这是一则新闻。', test=('test_public.json', 2010),
                  dev=('dev_few_all.json', 1000), unlabelled='unlabeled.json'),
     'sentiment': dict(folder='sentiment', patterns=('P1', 'P2', 'P3', 'P4', 'P5'), premise='这是一条评论。',
-                      test=('sentiment.test.data', 1000), dev=('sentiment.valid.data', 300),
+                      test=('sentiment.test.data', 600), dev=('sentiment.valid.data', 200),
                       unlabelled='sentiment.train.data'),
 }
 

@@ -40,6 +40,7 @@ class TextClassifier(object):
     def __init__(self, task, checkpoint, maxlen, dropout_rate, precision='float32'):
         self.task = task if isinstance(task, Task) else Task.load(task)
         self.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+        self.checkpoint.check_vocabulary()
         self.tokenizer = self.checkpoint.tokenizer()
         self.maxlen = min(maxlen, self.checkpoint.max_position or maxlen)
         if dropout_rate is not None and not 0 <= dropout_rate < 1:
