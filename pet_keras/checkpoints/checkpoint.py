@@ -26,7 +26,7 @@ class Checkpoint(object):
         application: 'mlm' or 'lm' (a causal model: a token sees only what stands before it);
             None reads it from the config, where it is 'mlm' unless `"application": "lm"` says otherwise.
 
-    Raises: UserError when a file is missing or the files do not fit together.
+    Raises: UserError when a file is missing or cannot be read; whether the files fit together, `check` says.
 
     >>> Checkpoint('bert-mini-zh').describe()['family']
     'bert'
@@ -44,7 +44,7 @@ class Checkpoint(object):
         self.config = normalise(self.source.config, self.config_path)
         if application:
             self.config['application'] = application
-        self.vocab = read_vocab(self.vocab_path, self.config['vocab_size'], self.config_path)
+        self.vocab = read_vocab(self.vocab_path, self.config['vocab_size'])
 
     def _find(self, name):
         """The folder that a name stands for; the weights' file is kept where the name is its."""
@@ -148,11 +148,7 @@ class Checkpoint(object):
             raise UserError('%s has no [MASK].' % self.vocab_path)
         if not self.is_causal and self.vocab['[PAD]'] != 0:
             raise UserError('%s: the first token must be [PAD].' % self.vocab_path)
-        table = word_table(self.family)
-        rows = (self.shapes.get(table) or (len(self.vocab),))[0]
-        if rows != len(self.vocab):
-            raise UserError('%s has embeddings of %d tokens, but %s holds %d.' % (
-                self.weights_path, rows, self.vocab_path, len(self.vocab)))
+        self.check_vocabulary()
         if not self.family.startswith('gpt'):
             missing = [name for name in mlm_head(self.family) if name not in self.shapes]
             if missing:
@@ -161,8 +157,19 @@ class Checkpoint(object):
                     'pretrained/README.md lists some that keep it.' % (
                         self.folder, missing[0],
                         ", and of ELECTRA's two networks only the generator has one" * (self.family == 'electra')))
-        self.source.check(table)
+        self.source.check(word_table(self.family))
         return self
+
+    def check_vocabulary(self):
+        """Raises UserError where vocabulary, config and embeddings have different numbers of tokens."""
+        tokens, size = len(self.vocab), self.config['vocab_size']
+        if tokens != size:
+            raise UserError('%s holds %d tokens but %s says vocab_size %d: these files are not of one release.' % (
+                self.vocab_path, tokens, self.config_path, size))
+        rows = (self.shapes.get(word_table(self.family)) or (tokens,))[0]
+        if rows != tokens:
+            raise UserError('%s has embeddings of %d tokens, but %s holds %d.' % (
+                self.weights_path, rows, self.vocab_path, tokens))
 
     def tokenizer(self):
         """bert4keras' Tokenizer over this vocabulary; lower-cases unless the config says otherwise.

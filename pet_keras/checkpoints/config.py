@@ -4,6 +4,7 @@ import json
 import os
 import re
 
+from pet_keras.checkpoints.git_lfs import check_no_pointer
 from pet_keras.checkpoints.shipped import GET_ONE
 from pet_keras.errors import UserError
 
@@ -48,8 +49,9 @@ def find_file(folder, what, patterns):
 def read_config(path):
     """The JSON object in a file, as a dict.
 
-    Raises: UserError where the file is not JSON, or no object.
+    Raises: UserError where the file is not JSON, or no object, or Git's pointer to one.
     """
+    check_no_pointer(path)
     try:
         with open(path, encoding='utf-8-sig') as reader:
             raw = json.load(reader)

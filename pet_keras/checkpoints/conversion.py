@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import sys
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -61,7 +62,8 @@ def convert(checkpoint, folder, to='google', dtype='float32', keep_tokens=(), ve
         verbose: 1 shows on standard error how much is read.
 
     Returns: a dict: `folder`, `format`, `dtype` (of the table of words), `tensors`, `bytes` (of all weights), `tokens`
-    and `tokens_before`, `fingerprint`, and `dropped`, the names of what the target has no place for.
+    and `tokens_before`, `fingerprint`, and the names of two kinds of tensors: `dropped`, which the target has no place
+    for, and `damaged`, which hold NaN or infinite numbers. Of the latter a warning is given.
 
     For safetensors one tensor is in memory at a time; TensorFlow writes Google's format from all of them at once.
 
@@ -74,6 +76,7 @@ def convert(checkpoint, folder, to='google', dtype='float32', keep_tokens=(), ve
     if dtype not in DTYPES:
         raise UserError('dtype=%r: choose one of %s.' % (dtype, ', '.join(DTYPES)))
     _check_new(folder, checkpoint)
+    checkpoint.check_vocabulary()
     checkpoint.source.check(word_table(checkpoint.family))
     source, tokens = checkpoint.source, None
     if keep_tokens:
@@ -87,6 +90,9 @@ def convert(checkpoint, folder, to='google', dtype='float32', keep_tokens=(), ve
     size = sum(math.prod(shape) * kept_as(stored).itemsize for _, shape, stored, _ in tensors)
     if verbose:
         tensors = _told(tensors, size)
+    damaged = []
+    tensors = [(name, shape, stored, functools.partial(_examined, name, read, damaged))
+               for name, shape, stored, read in tensors]
     with _made(folder, size), written_at_once(folder) as new:
         for name, content in json_files.items():
             with open(os.path.join(new, name), 'w', encoding='utf-8') as writer:
@@ -102,9 +108,12 @@ def convert(checkpoint, folder, to='google', dtype='float32', keep_tokens=(), ve
         if dtype != 'float16' and copy.fingerprint != _wanted(checkpoint, source, config, vocab, dropped):
             raise UserError('The copy of %s is not the same model, so it was not kept.' % checkpoint.name)
         digits = copy.fingerprint
+    if damaged:
+        warnings.warn('%s holds NaN or infinite numbers, and so does its copy, in %d tensors: %s%s.' % (
+            checkpoint.name, len(damaged), ', '.join(damaged[:10]), ', …' * (len(damaged) > 10)), stacklevel=2)
     return {'folder': str(folder), 'format': to, 'dtype': dtypes[word_table(checkpoint.family)],
             'tensors': len(tensors), 'bytes': size, 'tokens': len(vocab), 'tokens_before': len(checkpoint.vocab),
-            'fingerprint': digits, 'dropped': dropped}
+            'fingerprint': digits, 'dropped': dropped, 'damaged': damaged}
 
 
 def _check_new(folder, checkpoint):
@@ -154,6 +163,14 @@ def _wanted(checkpoint, source, config, vocab, dropped):
     left = SimpleNamespace(read=source.read, shapes={name: source.shapes[name] for name in source.shapes
                                                      if name not in dropped})
     return fingerprint(left, dict(config, application='lm' if checkpoint.is_causal else 'mlm'), vocab)
+
+
+def _examined(name, read, damaged):
+    """What `read` gives; the name is added to `damaged` where it holds NaN or infinite numbers."""
+    array = read()
+    if array.dtype.kind == 'f' and not np.isfinite(array).all():
+        damaged.append(name)
+    return array
 
 
 def _told(tensors, size):

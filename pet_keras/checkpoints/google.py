@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from pet_keras.checkpoints.config import CONFIGS, find_file, read_config
-from pet_keras.checkpoints.tensor_files.opening import check_no_pointer
+from pet_keras.checkpoints.git_lfs import check_no_pointer
 from pet_keras.checkpoints.vocabulary import find_vocab, lower_case, write_vocab
 from pet_keras.errors import UserError
 

@@ -8,6 +8,7 @@ import glob
 import hashlib
 import os
 import re
+from collections import Counter
 
 from pet_keras.checkpoints.source import weights_among
 from pet_keras.checkpoints.vocabulary import other_tokenizer
@@ -21,6 +22,7 @@ _WEIGHTS = (
     ('model.safetensors.index.json', 'model-*-of-*.safetensors'),
     ('pytorch_model.bin',),
     ('pytorch_model.bin.index.json', 'pytorch_model-*-of-*.bin'),
+    ('bert_model.ckpt.index', 'bert_model.ckpt.data-*-of-*'),
     ('*ckpt*.index', '*ckpt*.data-*-of-*'),
     ('tf_model.h5',),
     ('*.safetensors',),
@@ -117,8 +119,9 @@ def _weights(names):
     for kind in _WEIGHTS:
         groups = [fnmatch.filter(names, pattern) for pattern in kind]
         weights = sum(groups, [])
-        pieces = [match.group(1) for match in map(_PIECE.search, weights) if match]
-        if all(groups) and all(len(pieces) == int(total) for total in pieces):
+        pieces = Counter((match.string[:match.start()], int(match.group(1))) for match in map(
+            _PIECE.search, weights) if match)  # several checkpoints of TensorFlow's may stand there
+        if all(groups) and all(count == total for (_, total), count in pieces.items()):
             return weights
     return []
 

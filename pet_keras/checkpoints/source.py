@@ -60,6 +60,8 @@ def weights_among(names, where):
     names = sorted(names)
     indices = fnmatch.filter(names, _GOOGLE)
     if any(name.startswith(index[:-len('index')] + 'data-') for index in indices for name in names):
+        if len(indices) > 1 and 'bert_model.ckpt.index' not in indices:
+            raise _several(where, indices)
         return None
     names = [name for name in names if not any(fnmatch.fnmatch(name, aside) for aside in _NOT_WEIGHTS)]
     for pattern in _TENSORS:
@@ -67,10 +69,14 @@ def weights_among(names, where):
         if len(found) == 1:
             return found[0]
         if found:
-            raise UserError('%s holds several files that could be the weights: %s. Name the one as the checkpoint '
-                            '(of a repository: when it is downloaded), or leave one.' % (where, ', '.join(found)))
+            raise _several(where, found)
     for pattern, kind in _OTHERS.items():
         for name in fnmatch.filter(names, pattern):
             raise UserError('%s holds weights for %s alone (%s), which are not read here: download model.safetensors, '
                             'pytorch_model.bin, tf_model.h5 or bert_model.ckpt.*.' % (where, kind, name))
     return None
+
+
+def _several(where, names):
+    return UserError('%s holds several files that could be the weights: %s. Name the one as the checkpoint (of a '
+                     'repository: when it is downloaded), or leave one.' % (where, ', '.join(names)))

@@ -4,6 +4,7 @@ import os
 import shutil
 
 from pet_keras.checkpoints.config import find_file, read_config
+from pet_keras.checkpoints.git_lfs import check_no_pointer
 from pet_keras.errors import UserError
 
 # What stands in place of vocab.txt where the tokenizer is of another kind
@@ -17,10 +18,11 @@ _ONLY = "only BERT's, whose vocab.txt has a token a line."
 def read_tokens(path):
     """The tokens of a vocabulary file in order, as a list of str.
 
-    Raises: UserError where the file is not UTF-8, or the tokenizer of a `tokenizer.json` is not BERT's.
+    Raises: UserError where the file is not UTF-8 or Git's pointer, or the tokenizer of a `tokenizer.json` not BERT's.
     """
     if path.endswith('.json'):
         return _tokens_of_json(path)
+    check_no_pointer(path)
     try:
         with open(path, encoding='utf-8-sig') as reader:
             return [line.rstrip('\r\n') for line in reader]
@@ -52,13 +54,14 @@ def write_vocab(path, target):
         writer.writelines(token + '\n' for token in read_tokens(path))
 
 
-def read_vocab(path, size, config_path):
+def read_vocab(path, size):
     """The vocabulary as a dict token → id.
 
-    Arguments: `size` is the number of tokens that the config at `config_path` names. Some releases have a few rows
-    more than tokens (ERNIE 18,000 for 17,964): these get tokens that no text has, `padding_tokens` counts them.
+    Arguments: `size` is the number of tokens that the config names. Some releases have a few rows more than tokens
+    (ERNIE 18,000 for 17,964): these get tokens that no text has, `padding_tokens` counts them. Whether the numbers
+    agree at last is for `Checkpoint.check_vocabulary` to say.
 
-    Raises: UserError where the number is another, a token stands there twice, or a special token of BERT is missing.
+    Raises: UserError where a token stands there twice, or a special token of BERT is missing.
     """
     tokens = read_tokens(path)
     while len(tokens) > size and not tokens[-1]:
@@ -70,9 +73,6 @@ def read_vocab(path, size, config_path):
         if vocab.setdefault(token, i) != i:
             raise UserError('%s has %r twice, in lines %d and %d: its tokens would not be those of the model.' % (
                 path, token, vocab[token] + 1, i + 1))
-    if len(tokens) != size:
-        raise UserError('%s holds %d tokens but %s says vocab_size %d: these files are not of one release.' % (
-            path, len(tokens), config_path, size))
     for token in ('[PAD]', '[UNK]', '[CLS]', '[SEP]'):
         if token not in vocab:
             raise UserError('%s has no %s.' % (path, token))

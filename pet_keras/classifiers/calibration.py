@@ -1,16 +1,59 @@
-"""Calibration: offsets on the labels' scores that correct a model's taste for some label words."""
+"""Calibration: offsets on the labels' scores that correct a model's taste for some label words.
+
+A language model likes some words better than others whatever the text says (arXiv 2102.09690, section 3). Each method
+measures that taste and takes it off; they differ in the texts it is measured on, and in the mean that is taken.
+"""
 import numpy as np
 
+from pet_keras.cloze.pattern import tokenize
 from pet_keras.errors import UserError
+
+METHODS = {
+    'prior': "each label's mean probability over texts of the task's kind becomes its share: an equal one, or as told",
+    'mean': "each label's mean score over texts of the task's kind is taken off",
+    'contextual': 'each probability is divided by its mean over texts without content (arXiv 2102.09690, section 4)',
+    'pmi': 'the score that the pattern gives without a text, or with a premise, is taken off (arXiv 2104.08315)',
+}
+NEED_TEXTS = ('prior', 'mean')  # the others ask a pattern alone, which only a cloze has
+
+
+def offset_of(classifier, examples, method, prior, batch_size, premise):
+    """The offset that `TextClassifier.calibrate` sets, float `[labels]`; arguments and errors as there."""
+    if method not in METHODS:
+        raise UserError('method=%r: choose one of %s.' % (method, ', '.join(METHODS)))
+    if method not in classifier.calibrations:
+        raise UserError('method=%r asks a pattern without a text, and %s has no pattern: take %s.' % (
+            method, classifier.kind, ' or '.join(classifier.calibrations)))
+    if prior is not None and method != 'prior' or premise is not None and method != 'pmi':
+        raise UserError("prior belongs to method='prior' and premise to 'pmi', not to %r." % method)
+    if method in NEED_TEXTS:
+        if not examples:
+            raise UserError('Nothing to calibrate on: method=%r needs texts.' % method)
+        scores = classifier.label_scores(examples, batch_size) - classifier.offset
+        if method == 'mean':
+            offset = less_mean_score(scores)
+            return offset - offset.mean()
+        known = [classifier.task.label_of(e.label) for e in examples if e.label is not None]
+        return match_prior(scores, prior_of(prior, classifier.labels, known if len(known) == len(examples) else []))
+    if examples is not None:
+        raise UserError('method=%r asks the pattern alone and has no use for texts: leave them out, or take %s.' % (
+            method, ' or '.join(NEED_TEXTS)))
+    count = 1 + classifier.task.is_pair
+    if method == 'contextual':
+        texts = [[ids] * count for ids in content_free(classifier.tokenizer, classifier.checkpoint.is_causal)]
+    else:
+        texts = [[[]] * count if premise is None else classifier.tokenize(classifier.examples([premise])[0])]
+    scores = classifier.score_questions([classifier.questions(ids) for ids in texts]) - classifier.offset
+    offset = less_mean_probability(scores) if method == 'contextual' else less_mean_score(scores)
+    return offset - offset.mean()
 
 
 def match_prior(scores, prior):
     """Offsets with which the mean probability of each label over some texts is its share in `prior`.
 
-    A language model likes some words better than others whatever the text says; ranking survives that, a
-    threshold does not (arXiv 2102.09690, section 3, on the bias; here it is measured on texts of the task).
-    Each round adds log(prior / mean probability) (iterative scaling). What it climbs, the sum of prior × offset
-    less the mean log-sum-exp of the scores, is concave: there is one solution.
+    Each round adds log(prior / mean probability) (iterative scaling); the first one, with equal shares, is batch
+    calibration (arXiv 2309.17249). What it climbs, the sum of prior × offset less the mean log-sum-exp of
+    the scores, is concave: there is one solution.
 
     Arguments: `scores` float `[texts, labels]`, not normalised; `prior` float `[labels]`, above 0, sum 1.
 
@@ -18,13 +61,29 @@ def match_prior(scores, prior):
     """
     scores, offset = np.asarray(scores, 'float64'), np.zeros(np.shape(scores)[1])
     for _ in range(1000):
-        log_proba = scores + offset
-        log_proba = log_proba - np.logaddexp.reduce(log_proba, axis=1, keepdims=True)
-        step = np.log(prior) - (np.logaddexp.reduce(log_proba, axis=0) - np.log(len(scores)))
+        step = np.log(prior) + less_mean_probability(scores + offset)
         offset = offset + step
         if np.abs(step).max() < 1e-8:
             break
     return offset - offset.mean()
+
+
+def less_mean_score(scores):
+    """Offsets that take off each label's mean score, float `[labels]`; `scores` float `[texts, labels]`.
+
+    A constant that all labels of a text share does not matter.
+    """
+    return -np.mean(scores, axis=0, dtype='float64')
+
+
+def less_mean_probability(scores):
+    """Offsets that divide each label's probability by its mean over the texts, float `[labels]`.
+
+    Arguments: `scores` float `[texts, labels]`, not normalised.
+    """
+    scores = np.asarray(scores, 'float64')
+    log_proba = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    return np.log(len(scores)) - np.logaddexp.reduce(log_proba, axis=0)
 
 
 def prior_of(shares, labels, hard_labels):
@@ -44,3 +103,11 @@ def prior_of(shares, labels, hard_labels):
     else:
         prior = np.ones(len(labels))
     return prior / prior.sum()
+
+
+def content_free(tokenizer, causal):
+    """Texts without content, as lists of token ids: 无 (the paper's N/A), `[MASK]` and nothing.
+
+    A causal model has never read `[MASK]`, so it is left out there.
+    """
+    return [tokenizer.tokens_to_ids(tokenize(tokenizer, '无')), []] + [[tokenizer._token_mask_id]] * (not causal)

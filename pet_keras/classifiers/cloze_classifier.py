@@ -3,6 +3,7 @@ import warnings
 
 from pet_keras.backend import seeded
 from pet_keras.checkpoints.shipped import DEFAULT
+from pet_keras.classifiers.calibration import METHODS
 from pet_keras.classifiers.text_classifier import TextClassifier
 from pet_keras.cloze.cloze import Cloze
 from pet_keras.cloze.prompt_pattern import prompt_tokens
@@ -47,7 +48,7 @@ class ClozeClassifier(TextClassifier):
     >>> ClozeClassifier('sentiment').predict(['房间很干净，服务也热情', '又吵又脏，再也不来了'])
     ['正面', '负面']
     """
-    kind, cloze = 'cloze', None
+    kind, cloze, calibrations = 'cloze', None, tuple(METHODS)
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, pattern=None, maxlen=128, train='all',
                  prompt_encoder=None, prompt_init='unused', dropout_rate=None, seed=0, precision='float32',

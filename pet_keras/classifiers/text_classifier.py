@@ -6,7 +6,7 @@ import numpy as np
 from pet_keras.backend import PRECISIONS, keras
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers import model_folder
-from pet_keras.classifiers.calibration import match_prior, prior_of
+from pet_keras.classifiers.calibration import NEED_TEXTS, offset_of
 from pet_keras.classifiers.metrics import classification_report
 from pet_keras.classifiers.scorer import Scorer
 from pet_keras.classifiers.streams import Texts, streams_of
@@ -35,10 +35,12 @@ class TextClassifier(object):
     override `objective`, what a training step computes.
     """
     kind = None  # its name in files
+    calibrations = NEED_TEXTS  # those of calibration.METHODS that suit it
 
     def __init__(self, task, checkpoint, maxlen, dropout_rate, precision='float32'):
         self.task = task if isinstance(task, Task) else Task.load(task)
         self.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+        self.checkpoint.check_vocabulary()
         self.tokenizer = self.checkpoint.tokenizer()
         self.maxlen = min(maxlen, self.checkpoint.max_position or maxlen)
         if dropout_rate is not None and not 0 <= dropout_rate < 1:
@@ -102,10 +104,13 @@ class TextClassifier(object):
     def label_scores(self, examples, batch_size=32, verbose=0):
         """Scores of the labels, float64 `[len(examples), len(labels)]`: log-probabilities up to a constant an
         example, not normalised over the labels, with the offset. Arguments as in `predict`."""
+        return self.score_questions([self.questions(self.tokenize(e)) for e in self.examples(examples)], batch_size, verbose)
+
+    def score_questions(self, examples, batch_size=32, verbose=0):
+        """What `label_scores` returns, of examples as lists of Questions."""
         if self._scorer is None or self._scorer.aggregation != self.task.verbalizer.aggregation:
             self._scorer = Scorer(*self.build_scorer(), self.task.verbalizer.aggregation)
             self._scorer.layer.offset.assign(self._offset[None])
-        examples = [self.questions(self.tokenize(e)) for e in self.examples(examples)]
         bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
         scores = np.zeros((len(examples), len(self.labels)))
         for batch, *inputs in question_batches(examples, batch_size):
@@ -143,24 +148,24 @@ class TextClassifier(object):
         return classification_report([e.label for e in examples],
                                      self.predict_log_proba(examples, batch_size, verbose), self.labels)
 
-    def calibrate(self, examples, prior=None, batch_size=32):
-        """Sets `offset` so that the labels' mean probabilities over these texts are their shares in `prior`.
+    def calibrate(self, examples=None, method='prior', prior=None, batch_size=32, premise=None):
+        """Sets `offset`, which takes off the model's taste for some labels, whatever the text says.
 
         Arguments:
-            examples: texts as in `predict`, of the kind that will be asked about; the more, the better.
-            prior: dict label → share; None takes the shares of the examples' labels where all have one, else
-                equal shares.
+            examples: of 'prior' and 'mean': texts as in `predict`, of the kind that will be asked about; the more,
+                the better.
+            method: 'prior', 'mean', 'contextual' or 'pmi', see `calibration.METHODS` and docs/calibration.md.
+            prior: of 'prior': dict label → share; None takes the shares of the examples' labels where all have one,
+                else equal shares.
+            premise: of 'pmi': a text, or a pair, that says no more than the kind of text; None leaves the text out.
 
-        Training and, in a cloze, another pattern set the offset to 0 again. Returns: self. See
-        `calibration.match_prior`.
+        Training and, in a cloze, another pattern set the offset to 0 again. Returns: self.
+
+        Raises: UserError for a method that does not suit the classifier, or lacks texts, or has no use for them.
         """
-        examples = self.examples(examples)
-        if not examples:
-            raise UserError('Nothing to calibrate on: the list of examples is empty.')
-        _check_hard(examples)
-        known = [self.task.label_of(e.label) for e in examples if e.label is not None]
-        prior = prior_of(prior, self.labels, known if len(known) == len(examples) else [])
-        self.offset = self.offset + match_prior(self.label_scores(examples, batch_size), prior)
+        examples = None if examples is None else self.examples(examples)
+        _check_hard(examples or [])
+        self.offset = offset_of(self, examples, method, prior, batch_size, premise)
         return self
 
     # --- learning -------------------------------------------------------------------------------------

@@ -32,9 +32,28 @@ def add_classifier_options(parser):
     add_model_options(parser)
     parser.add_argument('--format', choices=FORMATS, help='of the files, where the ending does not say it')
     parser.add_argument('--batch-size', type=int, default=32, help='texts a step (default 32)')
-    parser.add_argument('--calibrate', choices=['prior'], help="correct a model's taste for some label words, so that "
-                        'over the texts of --calibrate-on, or else those at hand, all labels have equal shares')
+    add_calibration(parser, '--calibrate-on, or else those at hand')
+
+
+def add_calibration(parser, texts):
+    """--calibrate and --calibrate-on; `texts` says where the texts for it come from."""
+    parser.add_argument('--calibrate', choices=['prior', 'mean', 'contextual', 'pmi'], help="correct a model's taste "
+                        'for some label words. contextual and pmi, of a cloze, ask the pattern without a text; prior '
+                        "gives the labels equal shares, and mean takes off each label's mean score, by the texts of "
+                        + texts)
     parser.add_argument('--calibrate-on', metavar='FILE', help='texts of the same kind, labels not needed')
+
+
+def check_calibration(args):
+    """UserError where --calibrate and --calibrate-on do not fit together."""
+    if args.calibrate_on and not calibrates_on_texts(args):
+        raise UserError('--calibrate-on gives texts to calibrate on: say --calibrate prior or --calibrate mean%s.' % (
+            ', for --calibrate %s needs none' % args.calibrate if args.calibrate else ' as well'))
+
+
+def calibrates_on_texts(args):
+    """Whether --calibrate needs texts."""
+    return args.calibrate in ('prior', 'mean')
 
 
 def add_model_options(parser):
@@ -65,13 +84,13 @@ def open_classifier(args):
 
 def calibrate(classifier, args, examples):
     """Carries out --calibrate, on the texts of --calibrate-on or on `examples`, without their labels."""
-    if not args.calibrate and args.calibrate_on:
-        raise UserError('--calibrate-on gives texts to calibrate on: say --calibrate prior as well.')
+    check_calibration(args)
+    if args.calibrate_on:
+        examples = read_examples(args.calibrate_on, classifier.task, False,
+                                 format_by_ending(args.calibrate_on, args.format))
     if args.calibrate:
-        if args.calibrate_on:
-            examples = read_examples(args.calibrate_on, classifier.task, False,
-                                     format_by_ending(args.calibrate_on, args.format))
-        classifier.calibrate([example._replace(label=None) for example in examples], batch_size=args.batch_size)
+        examples = [example._replace(label=None) for example in examples] if calibrates_on_texts(args) else None
+        classifier.calibrate(examples, args.calibrate, batch_size=args.batch_size)
 
 
 def open_checkpoint(args):

@@ -1,5 +1,6 @@
 """`pet-keras train`: a model from labelled texts, unlabelled ones or both."""
-from pet_keras.cli.options import FILES, add_command, add_model_options, new_classifier, open_checkpoint
+from pet_keras.cli.options import FILES, add_calibration, add_command, add_model_options, calibrates_on_texts
+from pet_keras.cli.options import check_calibration, new_classifier, open_checkpoint
 from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
 from pet_keras.errors import UserError
 
@@ -36,9 +37,8 @@ def add_parser(commands):
         "label words' (default 1); none: one mean over both, as in the author's scripts")
     add('--labelled-share', type=number_or_none, default=.5, metavar='SHARE', help='labelled texts in a batch, where '
         'there are unlabelled ones too (default 0.5); none: both mixed as they come')
-    add('--calibrate', choices=['prior'], help="at the end, correct the labels' shares: equal ones over the texts of "
-        '--calibrate-on or of --unlabelled, or, without these, as they are in the dev texts; saved with the model')
-    add('--calibrate-on', metavar='FILE', help='texts of the same kind for it, labels not needed')
+    add_calibration(parser, '--calibrate-on or of --unlabelled (or else of --dev, where prior counts the labels). It is '
+                    'done at the end, and saved with the model')
     add('--patience', type=int, help='stop after so many epochs without a better dev result')
     add('--train', choices=['all', 'prompt'], default='all', help="which weights train: all, or the rows of the "
         "pattern's [unused] tokens alone (P-tuning)")
@@ -60,11 +60,10 @@ def number_or_none(text):
 def run(args):
     if not args.labelled and not args.unlabelled:
         raise UserError('Nothing to learn from: give --labelled, --unlabelled, or both.')
-    if args.calibrate and not (args.calibrate_on or args.unlabelled or args.dev):
-        raise UserError('--calibrate needs texts that the labels are not learned from: --calibrate-on, --unlabelled or '
-                        '--dev.')
-    if args.calibrate_on and not args.calibrate:
-        raise UserError('--calibrate-on gives texts to calibrate on: say --calibrate prior as well.')
+    check_calibration(args)
+    if calibrates_on_texts(args) and not (args.calibrate_on or args.unlabelled or args.dev):
+        raise UserError('--calibrate %s needs texts that the labels are not learned from: --calibrate-on, --unlabelled '
+                        'or --dev.' % args.calibrate)
     checkpoint = open_checkpoint(args)
     args.pattern = _pattern(args, checkpoint)
     classifier = new_classifier(args, checkpoint, train=args.train, prompt_encoder=args.prompt_encoder,
@@ -83,7 +82,8 @@ def run(args):
     if dev and labelled:
         _compare(classifier.history)
     if args.calibrate:
-        classifier.calibrate(others).save(args.out)
+        others = others if calibrates_on_texts(args) else None
+        classifier.calibrate(others, args.calibrate).save(args.out)
     print('The model is in %s. Try:  pet-keras predict --model %s FILE' % (args.out, args.out))
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 
+from pet_keras.classifiers.calibration import METHODS, NEED_TEXTS
 from pet_keras.data.rows import parse_json
 from pet_keras.errors import UserError
 
@@ -14,7 +15,7 @@ _TASK = {'task', 'data', 'patterns', 'labelled'}
 _DATA = {'train', 'dev', 'tests', 'unlabelled'}
 _FILE = {'file', 'leave_out', 'lines'}
 _METHOD = {'learn', 'classifier', 'settings', 'fit', 'patterns', 'prompt_tokens', 'prompt_where', 'checkpoints',
-           'choose', 'words', 'seeds', 'labelled', 'tests'}
+           'choose', 'words', 'seeds', 'labelled', 'tests', 'calibrate'}
 _PUBLISHED = {'task', 'checkpoint', 'method', 'pattern', 'test', 'labelled', 'accuracy', 'source'}
 _CLAIM = {'claim', 'more', 'less', 'test', 'figure', 'source'}
 _SIDE = {'task', 'checkpoint', 'method', 'pattern', 'labelled', 'best'}
@@ -99,6 +100,8 @@ class Grid(object):
                                  'words': spec.get('words')}, **self._checkpoint(checkpoint))
                     if 'tests' in spec:
                         base['only'] = _listed(spec['tests'])
+                    if 'calibrate' in spec:
+                        base['calibrate'] = spec['calibrate']
                     if name:
                         base['name'] = name
                     runs += _with_patterns(base, spec, task.get('patterns', raw.get('patterns')), at)
@@ -168,6 +171,8 @@ def _check_method(spec, data, unlabelled, where):
     _known(learn, {'labelled', 'unlabelled'}, '%s, learn' % where)
     _known([kind], {'cloze', 'fine-tuning'}, '%s, classifier' % where)
     _known(_listed(spec.get('tests', [])), set(data['tests']), '%s, tests' % where)
+    if 'calibrate' in spec:
+        _known([str(spec['calibrate'])], NEED_TEXTS if kind == 'fine-tuning' else METHODS, '%s, calibrate' % where)
     for part in ('settings', 'fit', 'choose'):
         _object(spec.get(part, {}), '%s, %s' % (where, part))
     for key, values in [('%s.%s' % (part, key), [0]) for part in _TAKEN for key in spec.get(part, {})] + list(

@@ -12,12 +12,13 @@ import time
 
 import numpy as np
 
+from pet_keras.classifiers.calibration import NEED_TEXTS
 from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 from pet_keras.experiments.records import add
 from pet_keras.experiments.texts import digest, texts_of
 
-CALIBRATION = 1000  # unlabelled texts that "corrected" accuracy is calibrated on, equal shares
+CALIBRATION = 1000  # unlabelled texts that are calibrated on: for "corrected" accuracy, and where a method asks for it
 NOT_KEPT = 3  # exit status of a run whose record could not be written
 
 
@@ -43,6 +44,10 @@ def execute(run, folder):
     for i, pattern in enumerate(run['patterns']):
         if i:
             classifier.pattern = pattern
+        if 'calibrate' in run:
+            classifier.calibrate(texts.unlabelled[:CALIBRATION] if run['calibrate'] in NEED_TEXTS else None,
+                                 run['calibrate'])
+        own = classifier.offset.astype('float32')
         record = dict({'pattern': _name(run, pattern)}, **same)
         if texts.dev:
             record['dev'] = _figures(classifier.evaluate(texts.dev))
@@ -56,7 +61,7 @@ def execute(run, folder):
             record['tests'][name] = dict(_report(examples, log_proba, task.labels), texts=digest(examples))
         if texts.unlabelled and texts.tests:
             classifier.calibrate(texts.unlabelled[:CALIBRATION])
-            offset = classifier.offset.astype('float32')
+            offset = classifier.offset.astype('float32') - own
             for name, examples in texts.tests.items():
                 report = _report(examples, scores[name][0] + offset, task.labels)
                 record['tests'][name]['corrected'] = report['accuracy']
@@ -80,8 +85,11 @@ def check(run, folder, checkpoint, checked):
     try:
         task = task_of(run)
         if new(texts={k: v for k, v in run.items() if k in (
-                'task', 'data', 'labelled', 'unlabelled', 'learn', 'seed', 'only', 'withheld', 'words')}):
-            texts_of(run, task, folder)
+                'task', 'data', 'labelled', 'unlabelled', 'learn', 'seed', 'only', 'withheld', 'words',
+                'calibrate')}):
+            texts = texts_of(run, task, folder)
+            if run.get('calibrate') in NEED_TEXTS and not texts.unlabelled:
+                raise UserError('calibrate: %s needs unlabelled texts, and there are none.' % run['calibrate'])
         if new(asked={k: v for k, v in run.items() if k not in ('data', 'seed', 'labelled', 'chosen')}):
             _check_settings(run)
             _check_patterns(run, task, checkpoint)

@@ -56,7 +56,7 @@ def _cut(tokens):
 def test_a_vocabulary_of_another_size_is_an_error_that_names_both_files(copy, change, more):
     size = Checkpoint(copy).config['vocab_size']
     set_vocab(copy, change)
-    message = error(copy)
+    message = error(copy, lambda folder: Checkpoint(folder).check())
     assert path(copy, 'vocab.txt') in message and path(copy, 'bert_config.json') in message
     assert 'holds %d tokens' % (size + more) in message and 'vocab_size %d' % size in message
 

@@ -85,6 +85,11 @@ def test_the_tensors_and_the_config_are_those_of_transformers(name, golden, tmp_
     assert len(keys) > 7 and {key: config[key] for key in keys} == {key: wanted[key] for key in keys}
 
 
+def test_a_vocabulary_that_the_config_does_not_count_is_told_and_nothing_is_written(copy, out):
+    set_vocab(copy, lambda tokens: tokens.append('多一'))
+    assert 'holds 5971 tokens' in error(copy, lambda folder: convert(folder, out)) and not os.path.exists(out)
+
+
 def test_a_causal_model_is_one_in_the_copy_without_being_told(tiny, tmp_path):
     for n, to in enumerate(('google', 'safetensors')):
         convert(Checkpoint(tiny, 'lm'), str(tmp_path / to), to)

@@ -119,6 +119,7 @@ STEPS = ['cluecorpussmall_bert_model.bin-250000']
     (PIECES + BINS, PIECES), (BINS + CKPT, BINS), (PIECES[1:] + BINS, BINS), (['pytorch_model.bin', *CKPT],
                                                                               ['pytorch_model.bin']),
     (CKPT + ['bert_model.ckpt.meta', 'tf_model.h5', 'checkpoint'], CKPT),
+    (CKPT + ['model.ckpt-9.index', 'model.ckpt-9.data-00000-of-00001'], CKPT),
     (['tf_model.h5', 'flax_model.msgpack'], ['tf_model.h5']), (STEPS, STEPS),
 ], ids=lambda names: names[0])
 def test_of_several_formats_of_the_weights_one_is_taken(get, server, there, read):
@@ -155,6 +156,13 @@ def test_of_two_files_of_weights_neither_is_downloaded_and_both_are_named(get, s
         name: b'x' for name in ['config.json', 'vocab.txt', 'a.safetensors', 'b.safetensors', 'added.safetensors']}
     assert 'hf:owner/name holds several files that could be the weights: a.safetensors, b.' in get()['error']
     assert not server.sent
+
+
+@needs_hub
+def test_of_several_checkpoints_of_tensorflow_s_none_is_downloaded_and_all_are_named(get, server):
+    weights = ['model.ckpt-%d.%s' % (n, end) for n in (1, 2) for end in ('index', 'data-00000-of-00001')]
+    server.repos['owner/name'].commits[FIRST] = {name: b'x' for name in ['bert_config.json', 'vocab.txt', *weights]}
+    assert 'could be the weights: model.ckpt-1.index, model.ckpt-2.index. Name' in get()['error'] and not server.sent
 
 
 @needs_hub

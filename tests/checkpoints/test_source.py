@@ -145,12 +145,13 @@ def test_a_name_that_is_nearly_right_is_told_what_would_be(copy, monkeypatch, na
     assert says in error(name)
 
 
-@pytest.mark.parametrize('name', ['bert_model.ckpt.index', 'bert_model.ckpt.data-00000-of-00001'])
+@pytest.mark.parametrize('name', ['bert_model.ckpt.index', 'bert_model.ckpt.data-00000-of-00001', 'bert_config.json',
+                                  'vocab.txt'])
 def test_a_pointer_of_git_is_told_from_the_file_it_points_to(copy, name):
     with open(path(copy, name), 'wb') as writer:
         writer.write(b'version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 12\n')
     message = error(copy)
-    assert message.startswith(path(copy, name) + ' is not the weights but a pointer') and 'git lfs pull' in message
+    assert message.startswith(path(copy, name) + " is not the file itself but Git's pointer") and 'lfs pull' in message
 
 
 def test_a_folder_that_may_not_be_read_is_told(copy, monkeypatch):

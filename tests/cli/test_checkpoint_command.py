@@ -80,6 +80,10 @@ def test_checkpoint_inspect_goes_on_where_vocabulary_and_table_differ_and_says_w
     status, out, _ = run('checkpoint', 'inspect', folder, '--task', 'sentiment')
     assert status == 0 and 'THEY DO NOT BELONG TOGETHER' in out and 'task sentiment' in out
     assert '\ndiagnosis          unusable: %s' % folder in out and 'has embeddings of 5970 tokens' in out
+    with open(os.path.join(folder, 'bert_config.json'), 'w', encoding='utf-8') as writer:
+        json.dump(dict(config, vocab_size=5970), writer)
+    status, out, _ = run('checkpoint', 'inspect', folder)
+    assert status == 0 and '\ndiagnosis          unusable: %s' % folder in out and 'holds 5971 tokens but' in out
 
 
 def test_checkpoint_inspect_names_the_label_words_that_the_vocabulary_lacks(run, fails, tiny, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from six_reviews import TEXTS
 
 from pet_keras.checkpoints.checkpoint import Checkpoint
+from pet_keras.checkpoints.google import write_google
 from pet_keras.cli.main import main
 
 
@@ -33,6 +34,19 @@ def test_convert_names_what_is_dropped_and_says_that_float16_is_another_model(ru
     assert 'dropped: cls/predictions/output_bias/adam_0, ' in out and out.endswith(', and 2 more\n')
     status, out, _ = run('checkpoint', 'convert', folder, tmp_path / 'google', '--to', 'google')
     assert status == 0 and 'dropped' not in out and ' 38 tensors' in out
+
+
+@pytest.mark.parametrize('to, name', [('google', 'cls/predictions/output_bias'),
+                                      ('safetensors', 'cls.predictions.bias')])
+def test_convert_warns_of_tensors_that_are_no_numbers(run, tiny, tmp_path, to, name):
+    folder, source = shutil.copytree(tiny, str(tmp_path / 'damaged')), Checkpoint(tiny)
+    variables = {name: np.array(source.load_variable(name)) for name in source.shapes}
+    variables['cls/predictions/output_bias'][3:5] = float('nan'), float('inf')
+    write_google(folder, source.source.config, source.vocab_path, variables.items())
+    status, out, err = run('checkpoint', 'convert', folder, tmp_path / 'copy', '--to', to)
+    assert status == 0 and "the source's" in out
+    assert err == 'pet-keras: warning: %s holds NaN or infinite numbers, and so does its copy, in 1 tensors: %s.\n' % (
+        folder, name)
 
 
 def test_convert_leaves_the_tokens_of_texts_and_tasks(run, tiny, reviews, tmp_path):

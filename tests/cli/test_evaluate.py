@@ -101,3 +101,12 @@ def test_calibrate_gives_the_labels_equal_shares_over_other_texts_or_those_at_ha
     report = json.loads(run('evaluate', *given[1:], '--calibrate-on', more, '--json', reviews)[1])
     assert report['accuracy'] == expected.evaluate(list(map(_example, TEXTS, LABELS)))['accuracy']
     assert 'say --calibrate prior' in fails(*given[:-2], '--calibrate-on', more, reviews)
+
+
+def test_calibrate_by_the_mean_score_of_texts_or_without_any(run, fails, tiny, reviews):
+    given = ('predict', '--task', 'sentiment', '--checkpoint', tiny, '--calibrate')
+    classifier = ClozeClassifier('sentiment', tiny, check_head=False)
+    for method, texts in (('mean', TEXTS), ('contextual', None)):
+        found = [float(line.split('\t')[-2]) for line in run(*given, method, reviews)[1].splitlines()[1:]]
+        assert found == pytest.approx(classifier.calibrate(texts, method).predict_proba(TEXTS)[:, 0], abs=1e-5)
+    assert '--calibrate pmi needs none' in fails(*given, 'pmi', '--calibrate-on', reviews, reviews)

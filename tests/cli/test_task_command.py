@@ -21,3 +21,24 @@ def test_task_show_takes_a_file(run, tmp_path):
                                                       'labels': {'yes': '好', 'no': '坏'}, 'example': '今天'}))
     status, out, _ = run('task', 'show', path)
     assert status == 0 and '今天真好' in out and '今天真坏' in out and out.startswith('mine')
+
+
+def test_task_lint_prints_findings_and_fails_where_there_is_an_error(run, tiny, tmp_path):
+    given = {'patterns': {'P1': '[MASK]满意。{text}'}, 'labels': {'yes': '好', 'no': '不好'}}
+    path = write(tmp_path / 'mine.json', json.dumps(given))
+    status, out, err = run('task', 'lint', path)
+    assert status == 0 and err == '' and out.startswith('warning words: Words of different lengths compete')
+    assert len(out.splitlines()) == 2 and out.splitlines()[1].startswith('note    patterns: A causal model')
+    given['labels']['no'] = '𠮷'
+    status, out, err = run('task', 'lint', write(tmp_path / 'mine.json', json.dumps(given)), '--json')
+    first = json.loads(out.splitlines()[0])
+    assert (first['level'], first['where']) == ('error', 'words, no') and set(first) == {'level', 'where', 'problem',
+                                                                                         'advice'}
+    assert status == 1 and err == 'pet-keras: error: %s cannot be used as it is: 1 error.\n' % path
+
+
+def test_task_lint_of_texts_says_how_the_labels_share_them(run, tiny, tmp_path):
+    more = write(tmp_path / 'more', '今天天气很好\n我们去吃饭吧\n又吵又脏\n')
+    status, out, _ = run('task', 'lint', 'sentiment', '--checkpoint', tiny, '--unlabelled', more, '--format', 'text')
+    assert status == 0 and out.count('share of 3 texts: ') == 6
+    assert run('task', 'lint', 'news')[:2] == (0, 'Nothing to say against it.\n')

@@ -122,3 +122,12 @@ def test_a_calibrated_model_is_saved_so(run, fails, tiny, reviews, tmp_path):
     assert run(*given, '--calibrate-on', more)[0] == 0
     found = ClozeClassifier.load(str(tmp_path / 'out')).predict_proba(TEXTS)
     assert found.mean(axis=0) == pytest.approx([.5, .5], abs=1e-4)
+
+
+def test_a_model_calibrated_without_texts_is_saved_so(run, tiny, reviews, tmp_path):
+    status, _, err = run('train', '--task', 'sentiment', '--checkpoint', tiny, '--labelled', reviews, '--epochs', 1,
+                         '--calibrate', 'contextual', '--out', tmp_path / 'out')
+    assert status == 0, err
+    saved = ClozeClassifier.load(str(tmp_path / 'out'))
+    offset = saved.offset
+    assert offset[0] != 0 and offset == pytest.approx(saved.calibrate(method='contextual').offset, abs=1e-5)

@@ -25,6 +25,12 @@ def test_a_method_that_learns_runs_for_each_pattern_and_seed_another_once_for_al
         ('few-shot', 'bert-mini-zh', 4, 1, ['P3'])]
 
 
+def test_a_calibration_is_part_of_the_run_and_of_no_other(small, write):
+    small['methods'] = {'raw': {}, 'mean': {'calibrate': 'mean'}}
+    raw, mean = Grid(write(small)).runs
+    assert 'calibrate' not in raw and mean['calibrate'] == 'mean'  # the keys of older records stay
+
+
 def test_what_is_not_random_runs_once_whatever_seeds_and_numbers_of_labels_it_or_its_task_has(small, write):
     small['labelled'] = [4, 8]
     small['methods'] = {'a': {'seeds': [5, 6]}, 'b': {'labelled': 2}, 'continued': {'learn': 'unlabelled'}}
@@ -128,6 +134,8 @@ WRONG_METHODS = {
     'tests': ({'tests': 'unsen'}, "there is no 'unsen', perhaps 'unseen'"),
     'prompt': ({'prompt_tokens': '8'}, 'prompt_tokens is a whole number'),
     'words': ({'words': ['很']}, 'words is an object'),
+    'calibrate': ({'calibrate': 'mena'}, "there is no 'mena', perhaps 'mean'"),
+    'calibrate a head': ({'learn': 'labelled', 'classifier': 'fine-tuning', 'calibrate': 'pmi'}, "there is no 'pmi'"),
 }
 
 

@@ -4,6 +4,9 @@ import sys
 
 import pytest
 
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.cloze.task import Task
+from pet_keras.data.reading import read_examples
 from pet_keras.errors import UserError
 from pet_keras.experiments import run as runs
 from pet_keras.experiments.grid import Grid
@@ -24,7 +27,7 @@ def check(small, write, still):
     {}, {'learn': 'labelled', 'fit': {'epochs': 1, 'labelled_share': None}}, {'learn': 'unlabelled'},
     {'learn': 'labelled', 'classifier': 'fine-tuning', 'settings': {'maxlen': 32}},
     {'learn': 'labelled', 'prompt_tokens': 3, 'settings': {'train': 'prompt', 'prompt_encoder': 'mlp'}},
-    {'words': {'负面': ['不', '难'], '正面': '很'}}, {'patterns': '真[MASK]。{text}'},
+    {'calibrate': 'mean'}, {'words': {'负面': ['不', '难'], '正面': '很'}}, {'patterns': '真[MASK]。{text}'},
 ], ids=str)
 def test_what_can_run_passes(check, method):
     check(method)
@@ -85,6 +88,32 @@ def test_words_of_a_methods_own_keep_the_tasks_order_of_labels_and_the_way_words
     assert found.labels == ['a', 'b'] and found.verbalizer.words == {'a': ['挺'], 'b': ['不', '难']}
     assert found.label_of(1) == 'a'
     assert (found.verbalizer.aggregation, found.verbalizer.word_score) == ('max', 'product')
+
+
+def test_a_method_may_be_calibrated_and_corrected_is_what_it_is_without(small, write, still):
+    small.update(methods={'raw': {}, 'mean': {'calibrate': 'mean'}, 'pmi': {'calibrate': 'pmi'}}, checkpoints=[still])
+    small['data']['tests'] = {'whole': 'test.tsv'}
+    grid = Grid(write(small))
+    found = {run['method']: runs.execute(run, grid.folder) for run in grid.runs}
+    examples = read_examples(grid.folder + '/test.tsv', Task.load('sentiment'))
+    unlabelled = read_examples(grid.folder + '/train.tsv', Task.load('sentiment'), False)
+    for i, pattern in enumerate(('P1', 'P3')):
+        classifier = ClozeClassifier('sentiment', still, pattern)
+        for method, texts in (('mean', unlabelled[:6]), ('pmi', None)):
+            record, scores = found[method][i]
+            expected = classifier.calibrate(texts, method).predict_log_proba(examples)
+            assert record['pattern'] == pattern and scores['whole'][0] == pytest.approx(expected, abs=1e-5)
+            assert record['dev']['log_likelihood'] != found['raw'][i][0]['dev']['log_likelihood']
+            assert record['tests']['whole']['corrected'] == found['raw'][i][0]['tests']['whole']['corrected']
+
+
+@pytest.mark.parametrize('method, said', [('mean', 'calibrate: mean needs unlabelled texts'), ('pmi', None)])
+def test_a_calibration_on_texts_needs_some(check, method, said):
+    data = {'dev': 'dev.tsv', 'tests': {'whole': 'test.tsv'}}
+    if said is None:
+        return check({'calibrate': method}, data=data)
+    with pytest.raises(UserError, match=said):
+        check({'calibrate': method}, data=data)
 
 
 def _process(execute):

@@ -1,12 +1,11 @@
 """open_tensors: a file of named tensors, whatever its format, which is recognised by what the file holds."""
+from pet_keras.checkpoints.git_lfs import check_no_pointer
 from pet_keras.checkpoints.tensor_files.hdf5 import HDF5File
 from pet_keras.checkpoints.tensor_files.mapped import MappedFile
 from pet_keras.checkpoints.tensor_files.safetensors import SafetensorsFile
 from pet_keras.checkpoints.tensor_files.sharded import ShardedFile
 from pet_keras.checkpoints.tensor_files.torch_file import TorchFile
 from pet_keras.errors import UserError
-
-_POINTER = b'version https://git-lfs'
 
 
 def open_tensors(path):
@@ -25,14 +24,6 @@ def open_tensors(path):
     pet_keras.errors.UserError: config.yaml cannot be read: No such file or directory.
     """
     return ShardedFile(path, _open_one) if str(path).endswith('.json') else _open_one(path)
-
-
-def check_no_pointer(path):
-    """Raises UserError where in place of a file stands Git's pointer to it."""
-    with open(path, 'rb') as reader:
-        if reader.read(len(_POINTER)) == _POINTER:
-            raise UserError('%s is not the weights but a pointer to them: type `git lfs pull` in its folder, or '
-                            'download the file itself.' % path)
 
 
 def _open_one(path):
