@@ -97,7 +97,7 @@ def _unit(features):
 
 def _distances(a, b):
     """Squared Euclidean distances, float `[len(a), len(b)]`."""
-    squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
+    squares = np.einsum('ij,ij->i', a, a)[:, None] + np.einsum('ij,ij->i', b, b) - 2 * (a @ b.T)
     return np.maximum(squares, 0.)
 
 
@@ -120,10 +120,9 @@ def _centres(points, weights, k, rng):
         before, of = of, _distances(points, centres).argmin(axis=1)
         if before is not None and (of == before).all():
             break
-        totals = np.bincount(of, weights, k)
-        sums = np.zeros_like(centres, 'float64')
-        np.add.at(sums, of, points * weights[:, None])
-        centres = np.where(totals[:, None] > 0, sums / np.maximum(totals, 1e-12)[:, None], centres).astype('float32')
+        shares = np.where(of[:, None] == np.arange(k), weights[:, None], 0.).astype('float32')
+        totals = shares.sum(axis=0)[:, None]
+        centres = np.where(totals > 0, shares.T @ points / np.maximum(totals, 1e-12), centres)
     distances, chosen = _distances(points, centres), []
     for c in np.argsort(-np.bincount(of, weights, k), kind='stable'):
         distances[chosen] = np.inf  # of two clusters without a point between them each still gives one text
