@@ -9,10 +9,11 @@ from pet_keras.classifiers.calibration import match_prior
 from pet_keras.cloze.batching import question_batches
 from pet_keras.errors import UserError
 from pet_keras.networks.models import model_inputs
-from pet_keras.serving.labelling.estimates import folds
+from pet_keras.serving.labelling.estimates import folds, kappa
 from pet_keras.serving.labelling.strategies import STRATEGIES
 
 _ENOUGH = 1000  # texts: so many of the newest model are enough to choose from, and to know its taste for some labels
+_WATCHED = 500  # texts whose answers show whether trainings still change any: small-text's stop set
 _MOST = 20000  # texts that a strategy looks at: a random part of a larger pile, as small-text's SubsamplingQueryStrategy
 
 
@@ -35,6 +36,7 @@ class ActiveLearner(object):
         proba: float32 `[texts, labels]`, what the model that scored a text last made of it; nan where none has.
         features: float16 `[texts, hidden_size]`, the hidden state at the blank (of a fine-tuned model at `[CLS]`).
         scored_by: int `[texts]`, by how many-th training, 0 before the first; -1: not scored.
+        agreement: kappa of the answers of the last two models on a fixed sample of the texts, or None.
 
     >>> learner = ActiveLearner(ClozeClassifier('sentiment'), texts)          # doctest: +SKIP
     >>> learner.score(1000)                                                   # doctest: +SKIP
@@ -50,7 +52,7 @@ class ActiveLearner(object):
         self._order = np.random.default_rng(seed).permutation(n)
         self._scores = np.full((n, len(self.labels)), np.nan, 'float32')
         self.features = np.zeros((n, classifier.transformer.hidden_size), 'float16')
-        self.scored_by, self.trainings, self._at = np.full(n, -1), 0, 0
+        self.scored_by, self.trainings, self._at, self.agreement = np.full(n, -1), 0, 0, None
         self._start = [variable.numpy() for variable in classifier.model.trainable_variables]
         self._network = None
 
@@ -136,14 +138,18 @@ class ActiveLearner(object):
     # --- learning -------------------------------------------------------------------------------------
 
     def train(self, answers):
-        """Learns from these labels, and nothing of before; then scores these texts anew.
+        """Learns from these labels, and nothing of before; then scores their texts and a fixed sample anew.
 
-        Arguments: `answers`, dict place → label. Returns: self.
+        Arguments: `answers`, dict place → label. Returns: the places that were scored, int.
         """
+        watched = self._order[:_WATCHED]
+        before = self._scores[watched].argmax(axis=1) if (self.scored_by[watched] >= 0).all() else None
         self._fit(answers)
         self.trainings += 1
-        self._score(np.array(list(answers), int))
-        return self
+        scored = self._score(np.union1d(watched, list(answers)).astype(int))
+        if before is not None:
+            self.agreement = kappa(before, self._scores[watched].argmax(axis=1), len(self.labels))
+        return scored
 
     def cross_validate(self, answers, k=5):
         """Log-probabilities for labelled texts, each by a model that did not learn from it, float `[texts, labels]`.

@@ -13,6 +13,7 @@ from pet_keras.data.rows import parse_json
 from pet_keras.errors import UserError
 
 SKIPPED = ''  # no label is empty
+MODEL = 'model'  # the folder of the model, in the session's
 _ANSWERS, _TASK, _LOCK = 'answers.jsonl', 'task.json', 'lock'
 
 
