@@ -19,7 +19,6 @@ task.json, and model, a folder for pet-keras predict --model."""
 
 
 def add_parser(commands):
-    from pet_keras.serving.labelling.strategies import STRATEGIES
     parser = add_command(commands, 'label', run, 'Labels for texts, given in a browser; it shows those first that the '
                          'model learns most from.', EXAMPLE)
     add = parser.add_argument
@@ -31,8 +30,8 @@ def add_parser(commands):
                        'for on the page)')
     add('--labelled', metavar='FILE', help='texts that have labels already')
     add('--out', metavar='DIR', required=True, help='folder of this session: answers, labels.tsv, model')
-    add('--strategy', choices=list(STRATEGIES), default='mix', help='which text is shown next (default mix: uncertain '
-        'ones that differ from each other)')
+    add('--strategy', metavar='NAME', default='mix', help='which text is shown next: mix (uncertain ones that differ '
+        'from each other), margin, entropy, least-confidence, k-centre, cluster or random (default mix)')
     add('--every', type=int, default=10, metavar='N', help='the model learns anew after so many labels (default 10)')
     add('--train', choices=['all', 'prompt'], default='all', help='which weights learn: all, or a prompt (default all)')
     add('--seed', type=int, default=0, help='of the training and of all that is drawn (default 0)')
@@ -57,6 +56,9 @@ def run(args):
     from pet_keras.serving.labelling.background import Background
     from pet_keras.serving.labelling.board import Board
     from pet_keras.serving.labelling.desk import Desk
+    from pet_keras.serving.labelling.strategies import STRATEGIES
+    if args.strategy not in STRATEGIES:
+        raise UserError('No --strategy %s; choose one of %s.' % (args.strategy, ', '.join(STRATEGIES)))
     task, words = _task(args)
     with listen('127.0.0.1', args.port) as server_socket:
         session = _open(args, task)
