@@ -53,8 +53,7 @@ class ActiveLearner(object):
         self._scores = np.full((n, len(self.labels)), np.nan, 'float32')
         self.features = np.zeros((n, classifier.transformer.hidden_size), 'float16')
         self.scored_by, self.trainings, self._at, self.agreement = np.full(n, -1), 0, 0, None
-        self._start = [variable.numpy() for variable in classifier.model.trainable_variables]
-        self._network = None
+        self._network, self._start = None, self._weights()
 
     # --- scoring --------------------------------------------------------------------------------------
 
@@ -141,10 +140,17 @@ class ActiveLearner(object):
         """Learns from these labels, and nothing of before; then scores their texts and a fixed sample anew.
 
         Arguments: `answers`, dict place → label. Returns: the places that were scored, int.
+
+        Raises: UserError where the loss is no number any more; the model then is that of before.
         """
         watched = self._order[:_WATCHED]
         before = self._scores[watched].argmax(axis=1) if (self.scored_by[watched] >= 0).all() else None
-        self._fit(answers)
+        kept = self._weights()
+        try:
+            self._fit(answers)
+        except UserError:
+            self._set_weights(kept)
+            raise
         self.trainings += 1
         scored = self._score(np.union1d(watched, list(answers)).astype(int))
         if before is not None:
@@ -158,23 +164,27 @@ class ActiveLearner(object):
         """
         places, found = np.array(list(answers), int), np.zeros((len(self.examples), len(self.labels)))
         fold = folds([self.labels.index(label) for label in answers.values()], k, self.seed)
-        variables = self.classifier.model.trainable_variables
-        kept = [variable.numpy() for variable in variables]
+        kept = self._weights()
         try:
             for held in np.unique(fold):
                 self._fit({place: answers[place] for place in places[fold != held].tolist()})
                 for some, scores, _ in self._read(places[fold == held]):
                     found[some] = _log_softmax(scores)
         finally:
-            for variable, value in zip(variables, kept):
-                variable.assign(value)
+            self._set_weights(kept)
         return found[places]
 
     def _fit(self, answers):
-        for variable, value in zip(self.classifier.model.trainable_variables, self._start):
-            variable.assign(value)
+        self._set_weights(self._start)
         self.classifier.fit([self.examples[place]._replace(label=label) for place, label in answers.items()],
                             seed=self.seed, **self.settings)
+
+    def _weights(self):
+        return [variable.numpy() for variable in self.classifier.model.trainable_variables]
+
+    def _set_weights(self, weights):
+        for variable, value in zip(self.classifier.model.trainable_variables, weights):
+            variable.assign(value)
 
     # --- the cache ------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from pet_keras.serving.labelling.session import MODEL
 _SCORES = 'scores.npz'
 _CHUNK = 256  # texts scored at a time: for so long a message waits
 _AHEAD = 100  # texts that are chosen ahead
+_LEAST = 10  # labels to cross-validate on
 _GROWN = 1.25  # the labels grow by so much from one cross-validation to the next: it takes k trainings
 
 
@@ -120,29 +121,30 @@ class Worker(object):
         self.send({'doing': 'training'})
         if self.learner.trainings == 0:
             self._keep_scores()
-        answers, begun = dict(self._answers), time.perf_counter()
+        self._trained, begun = dict(self._answers), time.perf_counter()  # also where it fails: it would again
         try:
-            scored = self.learner.train(answers)
+            scored = self.learner.train(self._trained)
             self.learner.classifier.save(os.path.join(self.folder, MODEL))
         except (UserError, OSError) as e:
-            self.send({'failed': 'The model could not be trained: %s' % e})
-        else:
-            self.send({'model': {'labels': len(answers), 'seconds': time.perf_counter() - begun,
-                                 'agreement': self.learner.agreement}})
-            self._tell(scored)
-        self._trained = answers
+            return self.send({'failed': 'The model could not be trained: %s' % e})
+        self.send({'model': {'labels': len(self._trained), 'seconds': time.perf_counter() - begun,
+                             'agreement': self.learner.agreement}})
+        self._tell(scored)
 
     def _estimate(self):
-        self.send({'doing': 'validating'})
-        answers, labels, begun = dict(self._answers), self.learner.labels, time.perf_counter()
-        self._estimated = answers
-        if len(answers) < 10:
+        self._estimated, labels, begun = dict(self._answers), self.learner.labels, time.perf_counter()
+        if len(self._estimated) < _LEAST:
             return
-        log_proba = self.learner.cross_validate(answers)
-        hits = sum(labels[k] == label for k, label in zip(log_proba.argmax(axis=1), answers.values()))
-        low, high = wilson(hits, len(answers))
-        self.send({'guesses': (np.array(list(answers)), np.exp(log_proba).astype('float32'))})
-        self.send({'estimate': {'labels': len(answers), 'accuracy': hits / len(answers), 'low': low, 'high': high,
+        self.send({'doing': 'validating'})
+        try:
+            log_proba = self.learner.cross_validate(self._estimated)
+        except UserError as e:
+            return self.send({'failed': 'The model could not be cross-validated: %s' % e})
+        n, said = len(self._estimated), self._estimated.values()
+        hits = sum(labels[k] == label for k, label in zip(log_proba.argmax(axis=1), said))
+        low, high = wilson(hits, n)
+        self.send({'guesses': (np.array(list(self._estimated)), np.exp(log_proba).astype('float32'))})
+        self.send({'estimate': {'labels': n, 'accuracy': hits / n, 'low': low, 'high': high,
                                 'seconds': time.perf_counter() - begun}})
 
     def _score(self):
