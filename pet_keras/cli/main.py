@@ -5,13 +5,13 @@ import sys
 import warnings
 
 from pet_keras import __version__
-from pet_keras.cli import checkpoint, data, demo, evaluate, experiment, export, fill, patterns, predict, serve, task
-from pet_keras.cli import train
+from pet_keras.cli import checkpoint, data, demo, evaluate, experiment, export, fill, label, patterns, predict, serve
+from pet_keras.cli import task, train
 from pet_keras.cli.options import FORMATTER
 from pet_keras.errors import UserError
 
 # in the order of the help
-COMMANDS = (demo, evaluate, predict, train, serve, export, fill, experiment, patterns, data, task, checkpoint)
+COMMANDS = (demo, evaluate, predict, train, label, serve, export, fill, experiment, patterns, data, task, checkpoint)
 
 
 def build_parser():

@@ -1,17 +1,14 @@
 """The HTTP application: paths, what they answer, and how errors look."""
 import asyncio
-import os
-import re
-
 from pet_keras.errors import UserError
 from pet_keras.networks.fill import filled_text
 from pet_keras.serving.batcher import Full
 from pet_keras.serving.engines import predictions
-from pet_keras.serving.guard import Guard, Refusal, busy, error
+from pet_keras.serving.guard import Guard, Refusal, busy
 from pet_keras.serving.metrics import Metrics
 from pet_keras.serving.schemas import schemas
+from pet_keras.serving.web import add_errors, add_page
 
-_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pages')
 PAGES = {'/': ('index.html', 'text/html'), '/docs': ('docs.html', 'text/html'),
          '/page.js': ('page.js', 'text/javascript'), '/docs.js': ('docs.js', 'text/javascript'),
          '/page.css': ('page.css', 'text/css')}
@@ -38,7 +35,7 @@ def build_app(engines, batcher, metrics=None, timeout=30., max_text=2000, max_te
     metrics, shapes = metrics or Metrics(), schemas(max_text, max_texts)
     app = FastAPI(title='pet_keras', description='Classifies texts by the word that a language model puts into a '
                   'blank.', docs_url=None, redoc_url=None, openapi_url='/openapi.json')
-    _add_errors(app)
+    add_errors(app)
 
     def engine_of(name):
         if name not in engines:
@@ -98,51 +95,6 @@ def build_app(engines, batcher, metrics=None, timeout=30., max_text=2000, max_te
         return Response(metrics.text(batcher.waiting), media_type='text/plain; version=0.0.4; charset=utf-8')
 
     for path, (name, media_type) in PAGES.items():
-        _add_page(app, path, name, media_type)
+        add_page(app, path, name, media_type)
     max_body = 2 ** 16 + 2 * 6 * max_text * max_texts  # pairs; JSON may write a character in six bytes, \u6f22
     return Guard(app, metrics, _ASKED + _OPEN, max_body, timeout, keys, _OPEN, batcher.check_room)
-
-
-def _add_page(app, path, name, media_type):
-    """A file that the application answers with."""
-    from fastapi.responses import Response
-    with open(os.path.join(_FOLDER, name), encoding='utf-8') as reader:
-        text = reader.read()
-
-    @app.get(path, include_in_schema=False)
-    async def page():
-        return Response(text, media_type=media_type + '; charset=utf-8')
-
-
-def _add_errors(app):
-    """Every error is {"error": {"message": …}}."""
-    from fastapi.exceptions import RequestValidationError
-    from fastapi.responses import JSONResponse
-    from starlette.exceptions import HTTPException
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request, e):
-        first, *_ = e.errors()
-        if first['type'] == 'json_invalid':
-            return JSONResponse(error('The body is not JSON: %s.' % first['ctx']['error']), 400)
-        if not re.match(r'application/([\w.-]+\+)?json\b', request.headers.get('content-type', '')):
-            return JSONResponse(error('Send JSON, with the header  Content-Type: application/json'), 415)
-        where = [str(part) for i, part in enumerate(first['loc']) if i == 1 or isinstance(part, int)]
-        return JSONResponse(error('%s: %s' % ('.'.join(where) or 'body', first['msg'])), 422)
-
-    @app.exception_handler(UserError)
-    async def mistake(request, e):
-        return JSONResponse(error(str(e)), 422)
-
-    @app.exception_handler(Refusal)
-    async def refusal(request, e):
-        return JSONResponse(error(str(e)), e.status, e.headers)
-
-    @app.exception_handler(HTTPException)
-    async def http_error(request, e):
-        return JSONResponse(error('%s %s: %s.' % (request.method, request.url.path[:60], e.detail)), e.status_code,
-                            e.headers)
-
-    @app.exception_handler(Exception)
-    async def bug(request, e):  # Starlette raises it once more, so that it is logged
-        return JSONResponse(error('The server failed; its log says why.'), 500)
