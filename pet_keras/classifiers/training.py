@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from pet_keras.backend import precision, seeded, tf
+from pet_keras.classifiers.callbacks import Callbacks
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
@@ -43,13 +44,15 @@ class Trainer(object):
         out: a folder to keep the best model in, and what `resume` needs; None keeps all in memory.
         resume: goes on where an interrupted run into `out` stopped; where one diverged, from its best epoch, with
             another learning rate if you like.
+        callbacks: Keras callbacks; see docs/learning.md. With `dev` the best epoch's weights are kept all the same;
+            without it the weights that the callbacks leave behind.
         verbose: 1 shows a progress bar and a line an epoch.
 
     Raises: UserError for a setting out of range, an `out` in use or not writable, a resume that does not fit.
     """
     def __init__(self, classifier, epochs=None, batch_size=None, learning_rate=None, prompt_learning_rate=None,
                  mask_rate=0.15, whole_words=False, auxiliary='text', auxiliary_weight=1., schedule=None,
-                 patience=None, seed=0, out=None, resume=False, verbose=0):
+                 patience=None, seed=0, out=None, resume=False, callbacks=(), verbose=0):
         if any(n is not None and n < 1 for n in (epochs, batch_size, patience)) or not 0 <= mask_rate < 1:
             raise UserError('epochs, batch_size and patience are at least 1, and mask_rate is in [0, 1).')
         if auxiliary not in ('text', 'all'):
@@ -65,6 +68,7 @@ class Trainer(object):
         if resume and not out:
             raise UserError('resume needs the out folder of the run to go on with.')
         self.classifier, self.out, self.resume, self.verbose = classifier, out, resume, verbose
+        self._given = callbacks
         self.epochs, self.batch_size, self.patience = epochs, batch_size, patience
         self.mask_rate, self.whole_words, self.auxiliary = mask_rate, whole_words, auxiliary
         self.auxiliary_weight, self.schedule = auxiliary_weight, schedule
@@ -79,6 +83,7 @@ class Trainer(object):
         Raises: UserError where the loss is no number any more.
         """
         self.step = self._compile(streams)
+        self.callbacks = Callbacks(self._given, self.step, self.epochs, steps_of(streams, self.batch_size))
         if self.verbose and len(streams) > 1:
             read = self.epochs * steps_of(streams, self.batch_size) * sizes_of(streams, self.batch_size)[1]
             print('%d unlabelled texts are read in all, of %d given.' % (read, len(streams[1].texts)))
@@ -88,6 +93,7 @@ class Trainer(object):
         self._begin(dev)
         done = self._epoch()
         try:
+            self.callbacks.on_train_begin()
             with seeded((self.seed * 1000003 + done) % 2 ** 31):
                 for epoch in range(done, self.epochs):
                     if self.patience and epoch - self.best['epoch'] >= self.patience:
@@ -95,6 +101,11 @@ class Trainer(object):
                     loss = self._train_epoch(epoch, streams)
                     self._check(loss)
                     self._after_epoch(epoch + 1, loss, dev)
+                    if self.callbacks.on_epoch_end(epoch, self.history[-1]):
+                        break
+            self.callbacks.on_train_end()
+            if not dev and self.callbacks.any:
+                self.best_weights = self._weights()  # EarlyStopping may have set those of an earlier epoch
         except KeyboardInterrupt:
             if self.verbose:
                 print('\nInterrupted in epoch %d. %s' % (
@@ -160,6 +171,7 @@ class Trainer(object):
         batches, begun = self.classifier.batches(lessons, self.auxiliary_weight), time.perf_counter()
         with precision(self.classifier.precision):
             result = self.step.fit(_dataset(batches), steps_per_epoch=steps, epochs=1, shuffle=False,
+                                   callbacks=self.callbacks.within(epoch),
                                    verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
         self.classifier.step_seconds = (time.perf_counter() - begun) / steps
         return result.history['loss'][0]
