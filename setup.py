@@ -39,6 +39,7 @@ setup(
         'serve': ['fastapi>=0.132', 'uvicorn>=0.30', 'prometheus_client>=0.21'],  # HTTP; GET /metrics
         'onnx': ['onnx>=1.17', 'onnxruntime>=1.19'],  # pet-keras export; predict --engine onnx
         'sklearn': ['scikit-learn>=1.6'],  # PetClassifier
+        'tensorboard': ['tensorboard>=2.16'],  # keras.callbacks.TensorBoard in fit(callbacks=…)
         'test': ['pytest', 'pytest-timeout'],
     },
     entry_points={'console_scripts': ['pet-keras = pet_keras.cli.main:main']},

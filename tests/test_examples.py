@@ -231,7 +231,7 @@ def test_the_readmes_commands_run(beside_the_texts, monkeypatch, capsys):
         assert capsys.readouterr().out or '--out' in args, args
 
 
-@pytest.mark.parametrize('name', ['README.md', os.path.join('docs', 'ptuning.md')])
+@pytest.mark.parametrize('name', ['README.md'] + [os.path.join('docs', page) for page in ('learning.md', 'ptuning.md')])
 def test_the_python_of_readme_and_guide_runs(name, beside_the_texts, capsys):
     code = '\n'.join(_blocks('python', name))
     assert 'ClozeClassifier' in code

@@ -25,24 +25,30 @@ WAYS = (('ours', 'float32'), ('ours', 'auto'), ('plain', 'float32'), ('torch', '
 
 def checkpoint(name, folder):
     """A model in both formats that the ways read: a shipped one, or a base model of random weights."""
-    import loading
     from pet_keras import convert
     from pet_keras.checkpoints.shipped import shipped_checkpoints
     source = os.path.join(folder, 'source')
     if name == 'base':
-        loading.write('safetensors', 'base', source, None)
-        with open(os.path.join(shipped_checkpoints()['bert-mini-zh'], 'vocab.txt'), encoding='utf-8') as reader:
-            tokens = reader.read().split('\n')[:-1]
-        with open(os.path.join(source, 'vocab.txt'), 'w', encoding='utf-8') as writer:
-            writer.write('\n'.join(tokens + ['t%d' % i for i in range(len(tokens), loading.VOCAB_SIZE)]) + '\n')
-        with open(os.path.join(source, 'config.json'), encoding='utf-8') as reader:
-            config = dict(json.load(reader), hidden_dropout_prob=0., attention_probs_dropout_prob=0.)
-        with open(os.path.join(source, 'config.json'), 'w', encoding='utf-8') as writer:
-            json.dump(config, writer)
+        write_random(name, source)
     else:
         source = shipped_checkpoints()[name]
     for kind in ('safetensors', 'google'):
         convert(source, os.path.join(folder, kind), kind, dtype='float32')
+
+
+def write_random(size, folder):
+    """A 'base' or 'large' model of random weights, with the shipped tokens and no dropout."""
+    import loading
+    from pet_keras.checkpoints.shipped import shipped_checkpoints
+    loading.write('safetensors', size, folder, None)
+    with open(os.path.join(shipped_checkpoints()['bert-mini-zh'], 'vocab.txt'), encoding='utf-8') as reader:
+        tokens = reader.read().split('\n')[:-1]
+    with open(os.path.join(folder, 'vocab.txt'), 'w', encoding='utf-8') as writer:
+        writer.write('\n'.join(tokens + ['t%d' % i for i in range(len(tokens), loading.VOCAB_SIZE)]) + '\n')
+    with open(os.path.join(folder, 'config.json'), encoding='utf-8') as reader:
+        config = dict(json.load(reader), hidden_dropout_prob=0., attention_probs_dropout_prob=0.)
+    with open(os.path.join(folder, 'config.json'), 'w', encoding='utf-8') as writer:
+        json.dump(config, writer)
 
 
 def figures(way, precision, work, folder, args, torch):

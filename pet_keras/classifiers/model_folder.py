@@ -21,6 +21,7 @@ from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 
 HEADER, ADDED = 'model.json', 'added.safetensors'
+EXPORT = 'export.json'  # of a folder that `serving.export` wrote, which is no saved classifier
 _HEADERS = (HEADER, 'prompt.json', 'classifier.json')  # version 0.1 wrote the others
 
 
@@ -89,6 +90,10 @@ def read_header(folder):
         if os.path.isfile(path):
             break
     else:
+        if os.path.isfile(os.path.join(folder, EXPORT)):
+            raise UserError('%s is an exported model: %s.' % (
+                folder, 'add --engine onnx (in Python: OnnxClassifier)' if os.path.isfile(os.path.join(
+                    folder, 'model.onnx')) else 'its predict.py runs it'))
         raise UserError('%s holds no %s: it is not a model that pet_keras trained%s.' % (
             folder, HEADER, '' if os.path.isdir(folder) else ' (there is no such folder)'))
     try:

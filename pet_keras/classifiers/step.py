@@ -9,10 +9,12 @@ class Step(keras.Model):
         network: the Keras model whose trainable weights train.
         objective: function of (network, inputs, targets) that gives a scalar loss. It runs the network itself,
             as often as it likes.
+        parts: how many parts of a batch are computed one after another, for the memory of one. Their gradients are
+            added up: that of the whole batch, where the objective is a sum over its rows.
     """
-    def __init__(self, network, objective, **kwargs):
+    def __init__(self, network, objective, parts=1, **kwargs):
         super(Step, self).__init__(**kwargs)
-        self.network, self.objective = network, objective
+        self.network, self.objective, self.parts = network, objective, parts
         self.mean_loss = keras.metrics.Mean(name='loss')
 
     def call(self, inputs, training=False):
@@ -24,11 +26,29 @@ class Step(keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data):
-        inputs, targets = data
-        with tf.GradientTape() as tape:
-            loss = self.objective(self.network, inputs, targets)
-            if self.network.losses:  # regularizers
-                loss += tf.add_n(self.network.losses)
-        self.optimizer.minimize(loss, self.network.trainable_variables, tape=tape)
-        self.mean_loss.update_state(loss, sample_weight=tf.shape(tf.nest.flatten(targets)[0])[0])
+        rows = tf.shape(tf.nest.flatten(data)[-1])[0]
+        loss, gradients = self._gradients(data) if self.parts == 1 else self._added_up(data, rows)
+        self.optimizer.apply_gradients(zip(gradients, self.network.trainable_variables))
+        self.mean_loss.update_state(loss, sample_weight=rows)
         return {'loss': self.mean_loss.result()}
+
+    def _gradients(self, data, share=1., **settings):
+        """(loss, gradients) of a batch, or of a part of it that is `share` of its parts."""
+        with tf.GradientTape() as tape:
+            loss = self.objective(self.network, *data)
+            if self.network.losses:  # regularizers
+                loss += share * tf.add_n(self.network.losses)
+        return loss, tape.gradient(loss, self.network.trainable_variables, **settings)
+
+    def _added_up(self, data, rows):
+        """(loss, gradients) of a batch, a part of its rows at a time; every so-manieth row, so that parts are alike."""
+        parts, variables = tf.minimum(self.parts, rows), self.network.trainable_variables
+
+        def add(i, total, sums):
+            part = tf.nest.map_structure(lambda x: tf.gather(x, tf.range(i, rows, parts)), data)
+            loss, gradients = self._gradients(part, 1. / tf.cast(parts, 'float32'),
+                                              unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            return i + 1, total + loss, [old + tf.convert_to_tensor(new) for old, new in zip(sums, gradients)]
+        _, loss, gradients = tf.while_loop(lambda i, *_: i < parts, add, (
+            0, 0., [tf.zeros_like(variable) for variable in variables]), parallel_iterations=1)
+        return loss, gradients

@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from pet_keras.backend import precision, seeded, tf
+from pet_keras.classifiers.callbacks import Callbacks
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
@@ -25,6 +26,8 @@ class Trainer(object):
             trains and 1 without labelled texts.
         batch_size: texts a step, of all streams together, at least one of each; None: 8 of each stream, or 16 where
             the first has more than 1,000 texts.
+        accumulate: so many batches make one step: their gradients are added up, at the memory of one. It is as if
+            `batch_size` were so many times as large.
         learning_rate: of Adam; None takes the default of the way of tuning: 2e-5 for a base model and more for a
             smaller one, a quarter of it without labelled texts (`tuning.default_learning_rate`); where only a prompt
             trains 0.01, or 0.001 through an encoder.
@@ -43,15 +46,17 @@ class Trainer(object):
         out: a folder to keep the best model in, and what `resume` needs; None keeps all in memory.
         resume: goes on where an interrupted run into `out` stopped; where one diverged, from its best epoch, with
             another learning rate if you like.
+        callbacks: Keras callbacks; see docs/learning.md. With `dev` the best epoch's weights are kept all the same;
+            without it the weights that the callbacks leave behind.
         verbose: 1 shows a progress bar and a line an epoch.
 
     Raises: UserError for a setting out of range, an `out` in use or not writable, a resume that does not fit.
     """
     def __init__(self, classifier, epochs=None, batch_size=None, learning_rate=None, prompt_learning_rate=None,
                  mask_rate=0.15, whole_words=False, auxiliary='text', auxiliary_weight=1., schedule=None,
-                 patience=None, seed=0, out=None, resume=False, verbose=0):
-        if any(n is not None and n < 1 for n in (epochs, batch_size, patience)) or not 0 <= mask_rate < 1:
-            raise UserError('epochs, batch_size and patience are at least 1, and mask_rate is in [0, 1).')
+                 patience=None, seed=0, out=None, resume=False, callbacks=(), accumulate=1, verbose=0):
+        if any(n is not None and n < 1 for n in (epochs, batch_size, patience, accumulate)) or not 0 <= mask_rate < 1:
+            raise UserError('epochs, batch_size, accumulate and patience are at least 1, and mask_rate is in [0, 1).')
         if auxiliary not in ('text', 'all'):
             raise UserError("auxiliary=%r: choose 'text' or 'all'." % auxiliary)
         if schedule not in (None, 'constant', 'linear'):
@@ -65,6 +70,7 @@ class Trainer(object):
         if resume and not out:
             raise UserError('resume needs the out folder of the run to go on with.')
         self.classifier, self.out, self.resume, self.verbose = classifier, out, resume, verbose
+        self._given, self.accumulate = callbacks, accumulate
         self.epochs, self.batch_size, self.patience = epochs, batch_size, patience
         self.mask_rate, self.whole_words, self.auxiliary = mask_rate, whole_words, auxiliary
         self.auxiliary_weight, self.schedule = auxiliary_weight, schedule
@@ -79,6 +85,7 @@ class Trainer(object):
         Raises: UserError where the loss is no number any more.
         """
         self.step = self._compile(streams)
+        self.callbacks = Callbacks(self._given, self.step, self.epochs, steps_of(streams, self.batch_size))
         if self.verbose and len(streams) > 1:
             read = self.epochs * steps_of(streams, self.batch_size) * sizes_of(streams, self.batch_size)[1]
             print('%d unlabelled texts are read in all, of %d given.' % (read, len(streams[1].texts)))
@@ -88,6 +95,7 @@ class Trainer(object):
         self._begin(dev)
         done = self._epoch()
         try:
+            self.callbacks.on_train_begin()
             with seeded((self.seed * 1000003 + done) % 2 ** 31):
                 for epoch in range(done, self.epochs):
                     if self.patience and epoch - self.best['epoch'] >= self.patience:
@@ -95,6 +103,11 @@ class Trainer(object):
                     loss = self._train_epoch(epoch, streams)
                     self._check(loss)
                     self._after_epoch(epoch + 1, loss, dev)
+                    if self.callbacks.on_epoch_end(epoch, self.history[-1]):
+                        break
+            self.callbacks.on_train_end()
+            if not dev and self.callbacks.any:
+                self.best_weights = self._weights()  # EarlyStopping may have set those of an earlier epoch
         except KeyboardInterrupt:
             if self.verbose:
                 print('\nInterrupted in epoch %d. %s' % (
@@ -114,17 +127,18 @@ class Trainer(object):
         labelled = any(target is not None for stream in streams for _, target in stream.texts)
         self.learning_rate = self.learning_rate or tuning.learning_rate(labelled)
         self.epochs, self.schedule = self.epochs or tuning.epochs(labelled), self.schedule or tuning.schedule
-        self.batch_size = self.batch_size or len(streams) * (8 if len(streams[0].texts) <= 1000 else 16)
+        self.batch_size = self.accumulate * (self.batch_size or len(streams) * (
+            8 if len(streams[0].texts) <= 1000 else 16))  # what a step sees
         rate, ratio = self.learning_rate, self.prompt_learning_rate and self.prompt_learning_rate / self.learning_rate
         steps = self.epochs * steps_of(streams, self.batch_size) if self.schedule == 'linear' else math.inf
-        made_for = ratio, [variable.ref() for variable in network.trainable_variables]
+        made_for = ratio, self.accumulate, [variable.ref() for variable in network.trainable_variables]
         step = self.classifier.step  # of the training before
         if step and step.made_for == made_for and not self.classifier.draws:
             step.optimizer.restart(rate, steps)
             return step
         optimizer = tuning.optimizer(Decay(rate, steps), ratio)
         optimizer.build(network.trainable_variables)
-        self.classifier.step = step = Step(network, self.classifier.objective)
+        self.classifier.step = step = Step(network, self.classifier.objective, self.accumulate)
         step.compile(optimizer)
         step.made_for = made_for
         return step
@@ -160,6 +174,7 @@ class Trainer(object):
         batches, begun = self.classifier.batches(lessons, self.auxiliary_weight), time.perf_counter()
         with precision(self.classifier.precision):
             result = self.step.fit(_dataset(batches), steps_per_epoch=steps, epochs=1, shuffle=False,
+                                   callbacks=self.callbacks.within(epoch),
                                    verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
         self.classifier.step_seconds = (time.perf_counter() - begun) / steps
         return result.history['loss'][0]

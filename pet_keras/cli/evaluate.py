@@ -2,7 +2,8 @@
 import json
 import sys
 
-from pet_keras.cli.options import FILES, add_classifier_options, add_command, calibrate, open_classifier
+from pet_keras.cli.options import FILES, add_classifier_options, add_command, add_engine_option, calibrate
+from pet_keras.cli.options import open_classifier
 from pet_keras.data.example import without
 from pet_keras.data.reading import format_by_ending, read_examples
 from pet_keras.errors import UserError
@@ -15,6 +16,7 @@ def add_parser(commands):
     add_classifier_options(parser)
     parser.add_argument('file', metavar='FILE', help='labelled texts; - reads standard input')
     parser.add_argument('--exclude', metavar='FILE', help='leave out texts that also stand here (the training texts)')
+    add_engine_option(parser)
     parser.add_argument('--json', action='store_true', help='print everything as one JSON object')
 
 
@@ -29,12 +31,13 @@ def run(args):
     calibrate(classifier, args, examples)
     report = classifier.evaluate(examples, args.batch_size, verbose=int(sys.stdout.isatty() and not args.json))
     pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
+    checkpoint = getattr(classifier, 'checkpoint', None)  # nor has an exported model one of these
     if args.json:
         return print(json.dumps(dict(report, task=classifier.task.name, pattern=pattern and pattern.string,
-                                     checkpoint=classifier.checkpoint.name), ensure_ascii=False))
+                                     checkpoint=checkpoint and checkpoint.name), ensure_ascii=False))
     print('task %s, %s, model %s, %d texts' % (
         classifier.task.name, 'pattern ' + pattern.string if pattern else classifier.kind,
-        args.model or classifier.checkpoint.name, report['n']))
+        args.model or checkpoint.name, report['n']))
     print('%-9s %9s %7s %9s' % ('precision', 'recall', 'f1', 'texts') + '  label')
     for label, f in report['labels'].items():
         print('%9.2f %9.2f %7.2f %9d  %s' % (f['precision'], f['recall'], f['f1'], f['support'], label))

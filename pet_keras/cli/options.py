@@ -69,8 +69,30 @@ def add_model_options(parser):
     parser.add_argument('--maxlen', type=int, help='longest sequence in tokens; longer texts are cut (default 128)')
 
 
+def add_engine_option(parser):
+    """What runs the model."""
+    parser.add_argument('--engine', choices=['tensorflow', 'onnx'], default='tensorflow', help='onnx: --model is a '
+                        'folder that pet-keras export wrote (default tensorflow)')
+
+
+def check_onnx(args):
+    """Raises UserError for an option of --engine onnx that only TensorFlow carries out."""
+    if not args.model:
+        raise UserError('--engine onnx takes --model DIR, a folder that pet-keras export wrote.')
+    for name in ('pattern', 'checkpoint', 'causal', 'maxlen', 'calibrate', 'calibrate_on'):
+        if getattr(args, name, None):
+            raise UserError('--%s has no effect on an exported model: set it before pet-keras export.' % (
+                name.replace('_', '-')))
+    if args.precision != 'float32':
+        raise UserError('--precision is of --engine tensorflow; pet-keras export --int8 writes a less exact model.')
+
+
 def open_classifier(args):
-    """The trained model of --model, or the untrained one of --task."""
+    """The trained model of --model, with --engine onnx an exported one, or the untrained one of --task."""
+    if getattr(args, 'engine', None) == 'onnx':
+        from pet_keras.serving.onnx_classifier import OnnxClassifier
+        check_onnx(args)
+        return OnnxClassifier(args.model)
     if not args.model:
         return new_classifier(args, open_checkpoint(args))
     given = [name for name in ('pattern', 'maxlen', 'causal') if getattr(args, name)]

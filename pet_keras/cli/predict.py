@@ -2,7 +2,8 @@
 import os
 import sys
 
-from pet_keras.cli.options import FILES, add_classifier_options, add_command, calibrate, open_classifier
+from pet_keras.cli.options import FILES, add_classifier_options, add_command, add_engine_option, calibrate
+from pet_keras.cli.options import open_classifier
 from pet_keras.data.reading import format_of, read_rows
 from pet_keras.data.writing import write_predictions
 from pet_keras.errors import UserError
@@ -16,8 +17,7 @@ def add_parser(commands):
                         'input, one text a line')
     parser.add_argument('--out', metavar='DIR', help='write DIR/FILE instead of standard output; for plain text a '
                         'table, DIR/FILE.tsv')
-    parser.add_argument('--engine', choices=['tensorflow', 'onnx'], default='tensorflow', help='onnx: --model is a '
-                        'folder that pet-keras export wrote (default tensorflow)')
+    add_engine_option(parser)
 
 
 def run(args):
@@ -25,7 +25,7 @@ def run(args):
         raise UserError('Standard input can be read once.')
     formats = [format_of(path, args.format) for path in args.files]
     targets = _targets(args.out, args.files, formats) if args.out else [None] * len(formats)
-    classifier = _open_onnx(args) if args.engine == 'onnx' else open_classifier(args)
+    classifier = open_classifier(args)
     inputs = [read_rows(path, classifier.task, False, format) for path, format in zip(args.files, formats)]
     classifier.run_eagerly = sum(map(len, inputs)) <= 2 and not args.calibrate_on
     calibrate(classifier, args, [row.example for rows in inputs for row in rows])
@@ -39,20 +39,6 @@ def run(args):
             continue
         _write(target, format, rows, classifier.labels, proba)
         print('%s: %d texts' % (target, len(rows)), file=sys.stderr)
-
-
-def _open_onnx(args):
-    """The exported classifier of --model; UserError for an option that only TensorFlow carries out."""
-    from pet_keras.serving.onnx_classifier import OnnxClassifier
-    if not args.model:
-        raise UserError('--engine onnx takes --model DIR, a folder that pet-keras export wrote.')
-    for name in ('pattern', 'checkpoint', 'causal', 'maxlen', 'calibrate', 'calibrate_on'):
-        if getattr(args, name):
-            raise UserError('--%s has no effect on an exported model: set it before pet-keras export.' % (
-                name.replace('_', '-')))
-    if args.precision != 'float32':
-        raise UserError('--precision is of --engine tensorflow; pet-keras export --int8 writes a less exact model.')
-    return OnnxClassifier(args.model)
 
 
 def _targets(folder, paths, formats):

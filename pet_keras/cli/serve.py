@@ -2,12 +2,13 @@
 import os
 import sys
 
-from pet_keras.cli.options import add_command, add_model_options, open_classifier
+from pet_keras.cli.options import add_command, add_engine_option, add_model_options, check_onnx, open_classifier
 from pet_keras.errors import UserError
 
 EXAMPLE = """\
   pet-keras serve --task sentiment
   pet-keras serve --model my_model --model headlines=headline_prompt
+  pet-keras serve --engine onnx --model my_onnx
 
 The page is at http://127.0.0.1:8000/, what programs may ask at http://127.0.0.1:8000/docs. From another shell:
   curl -H 'Content-Type: application/json' -d '{"model": "sentiment", "texts": ["房间很干净"]}' \\
@@ -24,6 +25,7 @@ def add_parser(commands):
                        "once or several times (NAME: default the folder's); prompts of one checkpoint share it")
     which.add_argument('--task', help='zero-shot: a shipped task or a JSON file; see pet-keras task list')
     add_model_options(parser)
+    add_engine_option(parser)
     parser.add_argument('--host', default='127.0.0.1', help='the address to listen on; 0.0.0.0 is all (default '
                         '127.0.0.1: this machine alone)')
     parser.add_argument('--port', type=int, default=8000, help='(default 8000)')
@@ -47,9 +49,9 @@ def run(args):
     check_host(args.host, keys)
     folders = folders_of(args.model or [])
     with listen(args.host, args.port) as server_socket:  # before the models: a taken port is seen at once
+        from pet_keras.serving.answers import warm_up
         from pet_keras.serving.app import build_app
         from pet_keras.serving.batcher import Batcher
-        from pet_keras.serving.engines import warm_up
         from pet_keras.serving.metrics import Metrics
         engines, metrics = _engines(args, folders), Metrics()
         warm_up(engines)
@@ -77,6 +79,9 @@ def folders_of(models):
 
 def _engines(args, folders):
     """The models to serve, by name."""
+    if args.engine == 'onnx':  # without TensorFlow, which takes seconds to import
+        from pet_keras.serving.onnx_engine import load_onnx_engines
+        return load_onnx_engines(folders, args.batch_size)
     from pet_keras.serving.engines import ClassifierEngine, load_engines
     if args.task:
         classifier = open_classifier(args)
@@ -96,6 +101,8 @@ def _check(args):
     except ImportError:
         raise UserError('pet-keras serve needs FastAPI, uvicorn and prometheus_client. Type:  pip install '
                         '"pet-keras[serve]"') from None
+    if args.engine == 'onnx':
+        check_onnx(args)
     for name in ('batch_size', 'queue', 'timeout', 'max_text', 'max_texts'):
         if getattr(args, name) < 1:
             raise UserError('--%s is at least 1.' % name.replace('_', '-'))

@@ -20,6 +20,8 @@ def add_parser(commands):
         'unlabelled ones where there are no others (default 1)')
     add('--batch-size', type=int, help='texts a step (default 8, or 16 for more than 1,000 texts; twice that for '
         'labelled and unlabelled texts together)')
+    add('--accumulate', type=int, default=1, metavar='N', help='N batches make one step, at the memory of one batch '
+        '(default 1)')
     add('--learning-rate', type=float, help="Adam's; default 2e-5 for a base model, more for a smaller one: 8e-5 for "
         'bert-small-zh, 1.8e-4 for bert-mini-zh; with --train prompt 0.01, through an encoder 0.001')
     add('--schedule', choices=['linear', 'constant'], help='of the learning rate: falling to 0 over the run (default), '
@@ -76,8 +78,8 @@ def run(args):
     labelled, unlabelled, dev = read(args.labelled), read(args.unlabelled, False), read(args.dev)
     others = read(args.calibrate_on, False) or unlabelled or dev
     settings = {name: getattr(args, name) for name in (
-        'epochs', 'batch_size', 'learning_rate', 'schedule', 'prompt_learning_rate', 'mask_rate', 'whole_words',
-        'auxiliary', 'auxiliary_weight', 'labelled_share', 'patience', 'seed', 'out', 'resume')}
+        'epochs', 'batch_size', 'accumulate', 'learning_rate', 'schedule', 'prompt_learning_rate', 'mask_rate',
+        'whole_words', 'auxiliary', 'auxiliary_weight', 'labelled_share', 'patience', 'seed', 'out', 'resume')}
     classifier.fit(labelled, unlabelled, dev, verbose=1, **settings)
     if dev and labelled:
         _compare(classifier.history)

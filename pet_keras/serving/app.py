@@ -1,9 +1,9 @@
 """The HTTP application: paths, what they answer, and how errors look."""
 import asyncio
+
 from pet_keras.errors import UserError
-from pet_keras.networks.fill import filled_text
+from pet_keras.serving.answers import predictions
 from pet_keras.serving.batcher import Full
-from pet_keras.serving.engines import predictions
 from pet_keras.serving.guard import Guard, Refusal, busy
 from pet_keras.serving.metrics import Metrics
 from pet_keras.serving.schemas import schemas
@@ -73,7 +73,9 @@ def build_app(engines, batcher, metrics=None, timeout=30., max_text=2000, max_te
     async def fill(request: shapes.Fill):
         engine = engine_of(request.model)
         if not engine.can_fill:
-            raise UserError('%s was fine-tuned: it fills no blanks.' % request.model)
+            raise UserError('%s was %s: it fills no blanks.' % (
+                request.model, engine.describe(request.model)['kind'].replace('tuning', 'tuned')))
+        from pet_keras.networks.fill import filled_text  # with TensorFlow, which what fills blanks has loaded
         blanks, = await answer(request.model, engine.fill, [(request.model, request.text, request.top)])
         return {'model': request.model, 'filled': filled_text(request.text, blanks),
                 'blanks': [[{'token': token, 'probability': p} for token, p in pairs] for pairs in blanks]}

@@ -5,14 +5,13 @@ An engine is used by one thread at a time. `classify` takes items `(name, patter
 """
 import copy
 
-import numpy as np
-
 from pet_keras.backend import precision
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.loading import load
 from pet_keras.classifiers.model_folder import read_header
 from pet_keras.errors import UserError
 from pet_keras.networks.fill import fill_mask
+from pet_keras.serving.answers import description
 from pet_keras.serving.prompt_server import PromptServer
 
 
@@ -47,8 +46,10 @@ class ClassifierEngine(object):
 
     def describe(self, name):
         """What a client wants to know of it, a dict for JSON."""
-        return _description(name, self.classifier.kind, self.classifier.task, self.classifier.pattern
-                            if self.can_fill else None, self.classifier.checkpoint, self.can_fill)
+        task, is_causal = self.classifier.task, self.classifier.checkpoint.is_causal
+        pattern = self.classifier.pattern if self.can_fill else None
+        return description(name, self.classifier.kind, task, pattern,
+                           _patterns(task, pattern, is_causal) if pattern else (), self.can_fill, is_causal)
 
     def _resolve(self, pattern):
         """A pattern's string, or None for the classifier's own."""
@@ -107,7 +108,8 @@ class PromptEngine(object):
     def describe(self, name):
         """What a client wants to know of a prompt, a dict for JSON."""
         cloze = self.server.cloze_of(name)
-        return _description(name, 'prompt', self.server.task_of(name), cloze.pattern, self.server.checkpoint, True)
+        return description(name, 'prompt', self.server.task_of(name), cloze.pattern, fills=True,
+                           is_causal=self.server.checkpoint.is_causal)
 
 
 def _cut(items, filled):
@@ -115,15 +117,11 @@ def _cut(items, filled):
     return [[pairs[:top] for pairs in blanks] for (*_, top), blanks in zip(items, filled)]
 
 
-def _description(name, kind, task, pattern, checkpoint, can_fill):
-    """The fields of GET /v1/models for one model; a pattern may be chosen only of a plain cloze."""
-    patterns = {}
-    if kind == 'cloze' and not any(piece == 'token' and value != '[SEP]' for piece, value in pattern.pieces):
-        patterns = {key: {'pattern': other.string, 'words': task.verbalizer_of(other).words}
-                    for key, other in task.patterns.items() if not checkpoint.is_causal or other.mask_is_last}
-    return {'name': name, 'kind': kind, 'description': task.description, 'labels': task.labels, 'pair': task.is_pair,
-            'pattern': pattern and pattern.string, 'words': task.verbalizer.words if pattern else {},
-            'patterns': patterns, 'fills': can_fill, 'causal': checkpoint.is_causal, 'example': task.example}
+def _patterns(task, pattern, is_causal):
+    """Names of the patterns that a cloze may be asked with: another one is chosen only of a plain cloze."""
+    if any(piece == 'token' and value != '[SEP]' for piece, value in pattern.pieces):
+        return []
+    return [name for name, other in task.patterns.items() if not is_causal or other.mask_is_last]
 
 
 def load_engines(folders, checkpoint=None, precision='float32', batch_size=32):
@@ -150,18 +148,3 @@ def load_engines(folders, checkpoint=None, precision='float32', batch_size=32):
     for group in prompts.values():
         engines.update(dict.fromkeys(group, PromptEngine(group, checkpoint, batch_size, precision)))
     return {name: engines[name] for name in folders}
-
-
-def warm_up(engines):
-    """Asks each model once, so that the first client does not wait for its graph."""
-    for name, engine in engines.items():
-        fields = engine.describe(name)
-        engine.classify([(name, None, fields['example'] or ['好'] * (1 + fields['pair']))])
-        if fields['fills']:
-            engine.fill([(name, '好[MASK]', 1)])
-
-
-def predictions(labels, log_probs):
-    """[{'label', 'probabilities': {label: p}}] of arrays of log-probabilities."""
-    return [{'label': labels[int(scores.argmax())], 'probabilities': dict(zip(labels, np.exp(scores).tolist()))}
-            for scores in log_probs]

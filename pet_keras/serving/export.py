@@ -135,10 +135,11 @@ def _write_savedmodel(function, folder):
 def _write_questions(classifier, folder):
     """What `Questions` reads, and a copy of its source."""
     tokenizer, task = classifier.tokenizer, classifier.task
+    pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
     asked = classifier.questions([[-1], [-2]][:1 + task.is_pair])  # -1, -2: where the texts' tokens go
     fields = {
-        'labels': task.labels, 'is_pair': task.is_pair, 'maxlen': classifier.maxlen,
-        'lower_case': tokenizer._do_lower_case, 'translate': tokenizer._token_translate,
+        'labels': task.labels, 'pattern': pattern and pattern.string, 'is_pair': task.is_pair,
+        'maxlen': classifier.maxlen, 'lower_case': tokenizer._do_lower_case, 'translate': tokenizer._token_translate,
         'questions': [{name: list(map(int, part)) for name, part in question._asdict().items()} for question in asked]}
     with open(os.path.join(folder, 'export.json'), 'w', encoding='utf-8') as writer:
         json.dump(fields, writer, ensure_ascii=False, indent=1)

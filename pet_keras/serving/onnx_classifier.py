@@ -3,6 +3,7 @@ import os
 
 import numpy as np
 
+from pet_keras.classifiers.metrics import classification_report
 from pet_keras.cloze.batching import question_batches
 from pet_keras.cloze.cloze import Question
 from pet_keras.cloze.task import Task
@@ -21,6 +22,8 @@ class OnnxClassifier(object):
     >>> OnnxClassifier('exported').predict(['房间很干净，服务也热情'])    # doctest: +SKIP
     ['正面']
     """
+    kind = 'exported'
+
     def __init__(self, folder, threads=None):
         path = os.path.join(folder, 'model.onnx')
         if not os.path.isfile(path):
@@ -38,6 +41,8 @@ class OnnxClassifier(object):
         except Exception as e:  # onnxruntime's have no base of their own
             raise UserError('%s is damaged, or pet-keras export did not write it: %s' % (
                 folder, str(e).splitlines()[0])) from None
+        string = self._questions.pattern
+        self.pattern = string and self.task.pattern(string)  # None of a fine-tuned one
 
     @property
     def labels(self):
@@ -66,6 +71,13 @@ class OnnxClassifier(object):
         `verbose` shows nothing here, and is there because TextClassifier's takes it.
         """
         return [self.labels[i] for i in self.predict_log_proba(examples, batch_size, verbose).argmax(axis=1)]
+
+    def evaluate(self, examples, batch_size=32, verbose=0):
+        """Accuracy and more on labelled Examples; see `metrics.classification_report` for the keys."""
+        if not examples:
+            raise UserError('Nothing to evaluate: the list of examples is empty.')
+        return classification_report([self.task.label_of(e.label) for e in examples],
+                                     self.predict_log_proba(examples, batch_size, verbose), self.labels)
 
     def _texts(self, items):
         """The text or two of each item; UserError for what does not fit."""

@@ -23,7 +23,7 @@ class Questions(object):
             self._ids = {token: i for i, token in enumerate(reader.read().split('\n')[:-1])}
         self.labels, self.is_pair, self.maxlen = fields['labels'], fields['is_pair'], fields['maxlen']
         self._questions, self._lower_case = fields['questions'], fields['lower_case']
-        self._translate = fields['translate']
+        self._translate, self.pattern = fields['translate'], fields.get('pattern')  # None: it was fine-tuned
 
     def inputs(self, examples):
         """What the graph is fed: a dict name → int32 array, a row a question, padded with 0.

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from pet_keras.backend import Embedding, keras, tf
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
@@ -122,3 +123,32 @@ def test_a_training_that_draws_random_numbers_is_traced_anew(still):
         classifier.fit(texts, epochs=1)
         steps.append(classifier.step)
     assert steps[0] is not steps[1]
+
+
+def _one_step(checkpoint, texts, **settings):
+    """The loss and the change of every weight by one step of plain gradient descent."""
+    classifier = ClozeClassifier(Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'}), checkpoint)
+    classifier.tuning.optimizer = lambda learning_rate, ratio: keras.optimizers.SGD(1.)
+    before = classifier.model.get_weights()
+    classifier.fit(texts, ['今天天气很好我们去吃饭', '这本书纸张不错'] * 3, epochs=1, mask_rate=.4, **settings)
+    return classifier.history[0]['loss'], [a - b for a, b in zip(classifier.model.get_weights(), before)]
+
+
+@pytest.mark.parametrize('parts', [2, 3, 20], ids=['even', 'uneven', 'more than rows'])
+def test_batches_that_are_accumulated_give_the_gradient_of_one_large_batch(still, parts):
+    texts = [Example('房间很好' * n, label='正面') for n in (1, 2, 5)] + [Example('味道太差', label='负面')] * 3
+    loss, whole = _one_step(still, texts, batch_size=60)
+    other, added = _one_step(still, texts, batch_size=60 // parts, accumulate=parts)
+    assert other == pytest.approx(loss, rel=1e-5)
+    for a, b in zip(added, whole):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_regularizers_count_once_however_many_parts_a_batch_has():
+    inputs = keras.Input((1,))
+    network = keras.Model(inputs, keras.layers.Dense(1, use_bias=False, kernel_initializer='ones',
+                                                     kernel_regularizer=keras.regularizers.L2(1.))(inputs))
+    step = Step(network, lambda network, inputs, targets: 0. * tf.reduce_sum(network(inputs, training=True)), 2)
+    step.compile(keras.optimizers.SGD(0.25))
+    step.fit(iter([(np.ones((3, 1)), np.ones((3, 1)))]), steps_per_epoch=1, verbose=0)
+    np.testing.assert_allclose(network.get_weights()[0], [[0.5]])

@@ -34,3 +34,13 @@ def model(tiny, tmp_path_factory):
                  '--learning-rate', '0.01', '--mask-rate', '0.2', '--patience', '5', '--seed', '3',
                  '--maxlen', '40']) == 0
     return out
+
+
+@pytest.fixture(scope='session')
+def exported(model, tmp_path_factory):
+    """The model that `pet-keras train` wrote, as ONNX, exported by the command."""
+    for name in ('onnx', 'onnxruntime'):
+        pytest.importorskip(name, reason='the extra [onnx] is not installed')
+    out = str(tmp_path_factory.mktemp('exported') / 'out')
+    assert main(['export', '--model', model, '--to', 'onnx', out]) == 0
+    return out

@@ -1,9 +1,11 @@
+import json
 import os
 
 import pytest
-from six_reviews import TEXTS, stdin, write
+from six_reviews import LABELS, TEXTS, stdin, write
 
 from pet_keras.classifiers.loading import load
+from pet_keras.data.reading import read_examples
 
 try:
     import onnx  # noqa: F401
@@ -11,17 +13,6 @@ try:
 except ImportError:
     onnx = None
 with_extra = pytest.mark.skipif(onnx is None, reason='the extra [onnx] is not installed')
-
-
-@pytest.fixture(scope='module')
-def exported(model, tmp_path_factory):
-    """The model that `pet-keras train` wrote, as ONNX, exported by the command."""
-    from pet_keras.cli.main import main
-    if onnx is None:
-        pytest.skip('the extra [onnx] is not installed')
-    out = str(tmp_path_factory.mktemp('exported') / 'out')
-    assert main(['export', '--model', model, '--to', 'onnx', out]) == 0
-    return out
 
 
 def _table(out):
@@ -97,3 +88,22 @@ def test_options_that_an_export_cannot_follow_are_refused(fails, exported, tmp_p
 def test_a_model_that_was_not_exported_is_refused(fails, model, tmp_path):
     said = fails('predict', '--engine', 'onnx', '--model', model, write(tmp_path / 'a.txt', '好\n'))
     assert model in said and 'pet-keras export --to onnx' in said
+
+
+@with_extra
+def test_a_model_that_was_exported_says_which_engine_runs_it(fails, run, exported, model, tmp_path):
+    path = write(tmp_path / 'a.tsv', ''.join('%s\t%s\n' % pair for pair in zip(TEXTS, LABELS)))
+    for command in ('predict', 'evaluate'):
+        assert '%s is an exported model: add --engine onnx' % exported in fails(command, '--model', exported, path)
+    assert run('export', '--model', model, '--to', 'savedmodel', tmp_path / 'saved')[0] == 0
+    assert 'is an exported model: its predict.py runs it' in fails('predict', '--model', tmp_path / 'saved', path)
+
+
+@with_extra
+def test_evaluate_with_onnx_prints_what_tensorflow_prints(run, model, exported, tmp_path):
+    path = write(tmp_path / 'a.tsv', ''.join('%s\t%s\n' % pair for pair in zip(TEXTS, LABELS)))
+    _, wanted, _ = run('evaluate', '--model', model, path)
+    status, found, _ = run('evaluate', '--engine', 'onnx', '--model', exported, path)
+    assert status == 0 and found.replace(exported, model) == wanted
+    _, found, _ = run('evaluate', '--engine', 'onnx', '--model', exported, path, '--json')
+    assert json.loads(found)['accuracy'] == load(model).evaluate(read_examples(path, load(model).task))['accuracy']

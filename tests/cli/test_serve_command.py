@@ -70,6 +70,23 @@ def test_a_task_answers_zero_shot_with_the_pattern_that_is_given(serving, tiny):
     assert list(found[0].values()) == pytest.approx(wanted.tolist(), abs=1e-5)
 
 
+@with_extra
+def test_an_exported_model_answers_as_the_one_it_was_made_of(serving, model, exported):
+    from pet_keras.classifiers.loading import load
+    found = serving(classify('reviews', '房间很干净', '又吵又脏'), '--engine', 'onnx', '--model', 'reviews=' + exported)
+    classifier = load(model)
+    wanted = classifier.predict_proba(['房间很干净', '又吵又脏'])
+    assert found == [pytest.approx(dict(zip(classifier.labels, row)), abs=1e-4) for row in wanted.tolist()]
+
+
+@with_extra
+def test_what_an_exported_model_cannot_do_is_said(fails, exported):
+    assert 'add --engine onnx' in fails('serve', '--model', exported, '--port', '0')
+    assert '--checkpoint has no effect' in fails(
+        'serve', '--engine', 'onnx', '--model', exported, '--checkpoint', 'bert-mini-zh', '--port', '0')
+    assert 'takes --model' in fails('serve', '--engine', 'onnx', '--task', 'sentiment', '--port', '0')
+
+
 def test_a_model_is_named_after_its_folder_or_as_is_said(tmp_path):
     (tmp_path / 'a=b').mkdir()
     assert folders_of(['x/reviews', 'news=y/z=1', str(tmp_path / 'a=b'), 'here=.']) == {

@@ -7,7 +7,8 @@ from pet_keras.cloze.prompt_pattern import prompt_pattern
 from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 from pet_keras.networks.fill import fill_mask
-from pet_keras.serving.engines import ClassifierEngine, PromptEngine, load_engines, predictions, warm_up
+from pet_keras.serving.answers import warm_up
+from pet_keras.serving.engines import ClassifierEngine, PromptEngine, load_engines
 
 TEXTS = ['房间很干净', '又吵又脏再也不来了', '好', '这本书纸张不错字也大，快递也快']
 OWN = '[MASK]喜欢。{text}'
@@ -121,8 +122,3 @@ def test_a_checkpoint_is_for_prompts(folders, still, tiny):
         load_engines({'whole': folders['whole']}, still)
     with pytest.raises(UserError, match='trained on another checkpoint'):
         load_engines({'reviews': folders['reviews']}, tiny)
-
-
-def test_predictions_name_the_likeliest_label_and_sum_to_one():
-    assert predictions(['a', 'b'], [np.log([.25, .75])]) == [
-        {'label': 'b', 'probabilities': {'a': pytest.approx(.25), 'b': pytest.approx(.75)}}]

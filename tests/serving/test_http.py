@@ -56,6 +56,16 @@ def test_fill_gives_the_tokens_of_each_blank(site):
     assert [pair['token'] for pair in answer['blanks'][0]] == ['好', '坏']
 
 
+@pytest.mark.parametrize('kind, said', [('exported', 'x was exported: '), ('fine-tuning', 'x was fine-tuned: ')])
+def test_what_fills_no_blanks_says_why(kind, said):
+    engine = Stub()
+    engine.can_fill, fields = False, dict(engine.describe('x'), kind=kind)
+    engine.describe = lambda name: fields
+    with running({'x': engine}) as found:
+        status, _, answer = found.ask('POST', '/v1/fill', {'model': 'x', 'text': '[MASK]'})
+    assert status == 422 and answer['error']['message'] == said + 'it fills no blanks.'
+
+
 def test_models_are_described_and_health_is_told(site, stub):
     assert site.ask('GET', '/v1/models')[2] == {'models': [stub.describe('stub')]}
     assert site.ask('GET', '/healthz')[::2] == (200, {'status': 'ok'})

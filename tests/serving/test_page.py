@@ -26,6 +26,14 @@ class Pairs(Stub):
                     example=['好', '坏'])
 
 
+class Exported(Stub):
+    """As an exported model: it lists no words and has one pattern."""
+    can_fill = False
+
+    def describe(self, name):
+        return dict(super(Exported, self).describe(name), kind='exported', patterns={}, fills=False)
+
+
 @pytest.fixture(scope='module')
 def browser():
     if CHROMIUM is None:
@@ -39,7 +47,7 @@ def browser():
 
 @pytest.fixture(scope='module')
 def engines():
-    return {'stub': Stub(), 'pairs': Pairs()}
+    return {'stub': Stub(), 'pairs': Pairs(), 'exported': Exported()}
 
 
 @pytest.fixture(scope='module')
@@ -147,6 +155,15 @@ def test_a_model_of_pairs_takes_two_texts(site, open_page, engines):
     assert page.is_visible('#second') and not page.is_visible('#pattern')
     ask(page, '好吃')
     assert engines['pairs'].asked == (None, ['好吃', '坏']) and page.inner_text('#cloze') == '好吃好坏'
+
+
+def test_an_exported_model_says_what_it_cannot_do(site, open_page):
+    page = open_page(site.url)
+    assert not page.is_visible('#exported')
+    page.select_option('#model', 'exported')
+    assert 'exported with' in page.inner_text('#exported') and not page.is_visible('#pattern')
+    ask(page, '好用')
+    assert page.inner_text('#cloze') == '好。好用' and not page.is_visible('#words-part')
 
 
 def test_a_key_is_asked_for_and_sent(open_page):

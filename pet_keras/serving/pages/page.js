@@ -5,12 +5,14 @@ const SAY = {
     other: 'English', docs: '接口说明', key: '密钥', model: '模型', text: '文本', second: '第二个文本', pattern: '模板',
     own: '自己写的模板', ownHelp: '用 [MASK] 表示空格，用 {holes} 表示文本。', ask: '试一试', cloze: '填空题',
     labels: '各类别的概率', words: '空格里最可能的词', blank: '第 {n} 个空格', write: '自己写……', busy: '正在计算……',
+    exported: '这是导出的模型：只用导出时的模板，不能换模板，也不列出空格里的词。',
     done: '结果：{label}，{p}', unreachable: '服务器没有回答。', needsKey: '这个服务器需要密钥。', wrong: '服务器回答了 {status}。',
   },
   en: {
     other: '中文', docs: 'API', key: 'API key', model: 'Model', text: 'Text', second: 'Second text', pattern: 'Pattern',
     own: 'Your own pattern', ownHelp: '[MASK] is the blank, and {holes} the text.', ask: 'Try it', cloze: 'The cloze',
     labels: 'Probability of each label', words: 'Likeliest words for the blank', blank: 'Blank {n}',
+    exported: 'An exported model: it asks with the pattern that it was exported with, and lists no words for the blank.',
     write: 'Write one…', busy: 'Computing…', done: 'Result: {label}, {p}', unreachable: 'The server did not answer.',
     needsKey: 'This server wants a key.', wrong: 'The server answered {status}.',
   },
@@ -67,6 +69,7 @@ function pattern() {
 function showModel(withExample) {
   const chosen = model();
   at('description').textContent = chosen.description;
+  at('exported').hidden = chosen.kind !== 'exported';
   at('second-field').hidden = !chosen.pair;
   at('second').required = chosen.pair;
   if (withExample) [at('text').value, at('second').value] = [chosen.example[0] ?? '', chosen.example[1] ?? ''];
