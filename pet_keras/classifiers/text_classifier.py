@@ -18,7 +18,7 @@ from pet_keras.data.example import Example, as_example
 from pet_keras.errors import UserError
 from pet_keras.networks.losses import weighted_crossentropy
 from pet_keras.networks.models import model_inputs
-from pet_keras.networks.tuning import AllWeights, Prompt
+from pet_keras.networks.ways import SHIPPED
 
 
 def _check_hard(examples):
@@ -90,7 +90,7 @@ class TextClassifier(object):
     def draws(self):
         """Whether a training step may draw random numbers: it is then traced for each training, for its seed."""
         return any(self.dropout_rates()) or type(self).objective is not TextClassifier.objective or (
-            type(self.tuning) not in (AllWeights, Prompt))
+            type(self.tuning) not in SHIPPED)
 
     def tokenize(self, example):
         """Token ids of each of the example's texts: a list of one or two lists."""
@@ -103,7 +103,7 @@ class TextClassifier(object):
         """Scores of the labels, float64 `[len(examples), len(labels)]`: log-probabilities up to a constant an
         example, not normalised over the labels, with the offset. Arguments as in `predict`."""
         if self._scorer is None or self._scorer.aggregation != self.task.verbalizer.aggregation:
-            self._scorer = Scorer(*self.build_scorer(), self.task.verbalizer.aggregation)
+            self._scorer = self.scorer()
             self._scorer.layer.offset.assign(self._offset[None])
         examples = [self.questions(self.tokenize(e)) for e in self.examples(examples)]
         bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
@@ -162,6 +162,10 @@ class TextClassifier(object):
         prior = prior_of(prior, self.labels, known if len(known) == len(examples) else [])
         self.offset = self.offset + match_prior(self.label_scores(examples, batch_size), prior)
         return self
+
+    def scorer(self):
+        """What runs the network that scores the labels."""
+        return Scorer(*self.build_scorer(), self.task.verbalizer.aggregation)
 
     # --- learning -------------------------------------------------------------------------------------
 
