@@ -45,9 +45,20 @@ def _dense(x, v, name):
     return x @ v[name + '/kernel'] + v[name + '/bias']
 
 
-def mlm_logits(folder, token_ids, segment_ids=None, act=gelu):
-    """Logits `[length, vocab_size]` of one sequence; a token id of 0 is padding, which nothing attends to."""
+def mlm_logits(folder, token_ids, segment_ids=None, act=gelu, prefix=None, adapters=None):
+    """Logits `[length, vocab_size]` of one sequence; a token id of 0 is padding, which nothing attends to.
+
+    Arguments:
+        prefix: of each layer (keys, values), each `[n, heads, size]`, which every token attends to.
+        adapters: of each layer two of (kernel, bias, kernel, bias): after attention, and after feed-forward.
+    """
     v, config = variables(folder)
+
+    def adapted(x, which):
+        if adapters is None:
+            return x
+        down, down_bias, up, up_bias = adapters[i][which]
+        return x + gelu(x @ down + down_bias) @ up + up_bias
     token_ids = np.asarray(token_ids)
     segment_ids = np.zeros_like(token_ids) if segment_ids is None else np.asarray(segment_ids)
     length, heads = len(token_ids), config['num_attention_heads']
@@ -60,11 +71,15 @@ def mlm_logits(folder, token_ids, segment_ids=None, act=gelu):
         layer = 'bert/encoder/layer_%d/' % i
         q, k, value = [_dense(x, v, layer + 'attention/self/' + part).reshape(length, heads, -1).transpose(1, 0, 2)
                        for part in ('query', 'key', 'value')]
-        weights = softmax(q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1]) + unseen)
+        if prefix is not None:
+            k, value = [np.concatenate([own.transpose(1, 0, 2), x], 1) for own, x in zip(prefix[i], (k, value))]
+        before = np.zeros(k.shape[1] - length)
+        weights = softmax(q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1]) + np.concatenate([before, unseen]))
         context = (weights @ value).transpose(1, 0, 2).reshape(length, -1)
-        x = _norm(x + _dense(context, v, layer + 'attention/output/dense'), v, layer + 'attention/output/LayerNorm')
+        context = adapted(_dense(context, v, layer + 'attention/output/dense'), 0)
+        x = _norm(x + context, v, layer + 'attention/output/LayerNorm')
         inner = act(_dense(x, v, layer + 'intermediate/dense'))
-        x = _norm(x + _dense(inner, v, layer + 'output/dense'), v, layer + 'output/LayerNorm')
+        x = _norm(x + adapted(_dense(inner, v, layer + 'output/dense'), 1), v, layer + 'output/LayerNorm')
     x = _norm(act(_dense(x, v, 'cls/predictions/transform/dense')), v, 'cls/predictions/transform/LayerNorm')
     return x @ table.T + v['cls/predictions/output_bias']
 

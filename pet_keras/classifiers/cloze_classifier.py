@@ -4,6 +4,7 @@ import warnings
 from pet_keras.backend import seeded
 from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.calibration import METHODS
+from pet_keras.classifiers.stepwise import StepwiseScorer
 from pet_keras.classifiers.text_classifier import TextClassifier
 from pet_keras.cloze.cloze import Cloze
 from pet_keras.cloze.prompt_pattern import prompt_tokens
@@ -13,6 +14,7 @@ from pet_keras.networks.label_scores import label_scorer
 from pet_keras.networks.models import build
 from pet_keras.networks.prompt_start import add_tokens
 from pet_keras.networks.tuning import AllWeights, Prompt, way_of
+from pet_keras.networks.ways import named_way
 
 
 class ClozeClassifier(TextClassifier):
@@ -29,8 +31,8 @@ class ClozeClassifier(TextClassifier):
         pattern: a name in the task, or a pattern of your own; None takes the task's first, or for a causal model the
             first whose blank comes last.
         maxlen: longest sequence in tokens; at most what the checkpoint allows. Longer texts are cut.
-        train: 'all' weights, or 'prompt': the `[unused]` tokens' rows alone; or a way of tuning of your own, an
-            object as those of `networks.tuning`.
+        train: 'all' weights; 'prompt': the `[unused]` tokens' rows alone; 'prefix' or 'adapters' (docs/tuning.md); or
+            an object: PrefixTuning(length=16), Adapters(size=8), or one of your own, as those of `networks.tuning`.
         prompt_encoder: of the `[unused]` tokens: None, 'lstm' or 'mlp', see PromptEncoder.
         prompt_init: the pattern's `[unused]` tokens start from 'unused' (their rows as they are), 'random' rows, or
             'words' (those of the task's first natural pattern, for a causal model of the first whose blank comes
@@ -75,13 +77,14 @@ class ClozeClassifier(TextClassifier):
 
     def _tuning(self, pattern, train, prompt_encoder, prompt_init):
         """The way of tuning that the arguments ask for."""
+        train = named_way(train)
         if isinstance(train, AllWeights):
             if isinstance(train, Prompt) or (prompt_encoder, prompt_init) != (None, 'unused'):
                 raise UserError("A prompt is asked for by train='prompt', prompt_encoder and prompt_init alone: its "
                                 "tokens are those of the pattern.")
             return train
         if train not in ('all', 'prompt'):
-            raise UserError("train=%r: choose 'all' or 'prompt'." % train)
+            raise UserError("train=%r: choose 'all', 'prompt', 'prefix' or 'adapters'." % train)
         if self.prompt_tokens:
             if train == 'prompt':
                 add_tokens(self.tokenizer, self.prompt_tokens)
@@ -103,6 +106,9 @@ class ClozeClassifier(TextClassifier):
             raise UserError('This classifier was built for %s; for pattern %r build another.' % (
                 'the prompt tokens ' + ' '.join(self.prompt_tokens) if self.prompt_tokens else
                 'patterns without [unused] tokens', pattern.string))
+        if verbalizer.word_score == 'stepwise' and self.checkpoint.is_causal:
+            raise UserError("word_score 'stepwise' is for masked models: a causal one reads a word's tokens one after "
+                            'the other as it is.')
         words = verbalizer.token_ids(self.tokenizer)
         cloze = Cloze(pattern, words, self.tokenizer, self.maxlen, self.checkpoint.is_causal)
         if self.cloze and pattern.string != self.pattern.string:
@@ -128,6 +134,12 @@ class ClozeClassifier(TextClassifier):
 
     def build_scorer(self):
         return label_scorer(self.transformer, self.cloze, self.task.verbalizer_of(self.pattern))
+
+    def scorer(self):
+        verbalizer = self.task.verbalizer_of(self.pattern)
+        if verbalizer.word_score == 'stepwise':
+            return StepwiseScorer(self.transformer, self.cloze, verbalizer)
+        return super(ClozeClassifier, self).scorer()
 
     def lesson(self, *arguments):
         """What a Trainer shows of one example: see `Cloze.lesson`."""

@@ -8,22 +8,24 @@ from pet_keras.errors import UserError
 from pet_keras.networks.label_scores import LabelScores
 from pet_keras.networks.models import build
 from pet_keras.networks.tuning import AllWeights, Prompt, way_of
+from pet_keras.networks.ways import named_way
 
 
 class FineTuningClassifier(TextClassifier):
     """A dense layer on the `[CLS]` vector, all weights trained: arXiv 1810.04805, section 4.
 
     A causal model is read at its last token instead. `seed` starts the new layer's weights, which always train;
-    `train` may be a way of tuning of your own for the others. Arguments as in ClozeClassifier.
+    `train` says which others do: 'all', 'prefix', 'adapters', or an object as in ClozeClassifier. Arguments as in ClozeClassifier.
     """
     kind = 'fine-tuning'
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, train='all', dropout_rate=None,
                  seed=0, precision='float32'):
         super(FineTuningClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate, precision)
-        self.tuning, self._plain = AllWeights() if train == 'all' else train, plain_pattern(self.task.is_pair)
+        self.tuning = AllWeights() if train == 'all' else named_way(train)
+        self._plain = plain_pattern(self.task.is_pair)
         if not isinstance(self.tuning, AllWeights) or isinstance(self.tuning, Prompt):
-            raise UserError("train=%r: 'all', or a way of tuning that is no prompt." % (train,))
+            raise UserError("train=%r: 'all', 'prefix', 'adapters', or a way of tuning that is no prompt." % (train,))
         with seeded(seed):
             self.transformer = build(self.checkpoint, return_keras_model=False, tuning=self.tuning, **self.dropout)
         initializer = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)

@@ -4,7 +4,7 @@
   checkpoint's name and fingerprint, and the versions of what wrote it;
 - `task.json`;
 - where the checkpoint's own weights trained: a checkpoint in Google's format, with these weights;
-- `added.safetensors`: weights that no checkpoint holds (a prompt's rows, a new output layer), kilobytes.
+- `added.safetensors`: weights that no checkpoint holds (a prompt's rows, a prefix, a new output layer), kilobytes.
 """
 import glob
 import json
@@ -163,18 +163,18 @@ def find_checkpoint(folder, fields, checkpoint=None):
             checkpoint = Checkpoint(fields['checkpoint']['name'], application)
         except UserError as e:
             raise UserError(
-                'The prompt in %s was trained on the checkpoint %s, which cannot be opened: %s If it is elsewhere now, '
+                'What is in %s was trained on the checkpoint %s, which cannot be opened: %s If it is elsewhere now, '
                 'type --checkpoint FOLDER (in Python load(%r, checkpoint=FOLDER)).' % (
                     folder, fields['checkpoint']['name'], e, folder)) from None
     elif not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint, application)
     if checkpoint.is_causal != (application == 'lm'):
         causal, masked = 'causal (left-to-right)', 'masked'
-        raise UserError('The prompt in %s was trained on a %s model, and %s is read as a %s one.' % (
+        raise UserError('What is in %s was trained on a %s model, and %s is read as a %s one.' % (
             (folder, masked, checkpoint.folder, causal) if checkpoint.is_causal else
             (folder, causal, checkpoint.folder, masked)))
     if not checkpoint.is_fingerprint(fields['checkpoint']['fingerprint']):
-        raise UserError('The prompt in %s was trained on another checkpoint (%s, fingerprint %s) and means nothing to '
+        raise UserError('What is in %s was trained on another checkpoint (%s, fingerprint %s) and means nothing to '
                         '%s (fingerprint %s).' % (folder, fields['checkpoint']['name'],
                                                   fields['checkpoint']['fingerprint'], checkpoint.folder,
                                                   checkpoint.fingerprint))

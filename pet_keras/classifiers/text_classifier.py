@@ -18,7 +18,7 @@ from pet_keras.data.example import Example, as_example
 from pet_keras.errors import UserError
 from pet_keras.networks.losses import weighted_crossentropy
 from pet_keras.networks.models import model_inputs
-from pet_keras.networks.tuning import AllWeights, Prompt
+from pet_keras.networks.ways import SHIPPED
 
 
 def _check_hard(examples):
@@ -92,7 +92,7 @@ class TextClassifier(object):
     def draws(self):
         """Whether a training step may draw random numbers: it is then traced for each training, for its seed."""
         return any(self.dropout_rates()) or type(self).objective is not TextClassifier.objective or (
-            type(self.tuning) not in (AllWeights, Prompt))
+            type(self.tuning) not in SHIPPED)
 
     def tokenize(self, example):
         """Token ids of each of the example's texts: a list of one or two lists."""
@@ -109,7 +109,7 @@ class TextClassifier(object):
     def score_questions(self, examples, batch_size=32, verbose=0):
         """What `label_scores` returns, of examples as lists of Questions."""
         if self._scorer is None or self._scorer.aggregation != self.task.verbalizer.aggregation:
-            self._scorer = Scorer(*self.build_scorer(), self.task.verbalizer.aggregation)
+            self._scorer = self.scorer()
             self._scorer.layer.offset.assign(self._offset[None])
         bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
         scores = np.zeros((len(examples), len(self.labels)))
@@ -167,6 +167,10 @@ class TextClassifier(object):
         _check_hard(examples or [])
         self.offset = offset_of(self, examples, method, prior, batch_size, premise)
         return self
+
+    def scorer(self):
+        """What runs the network that scores the labels."""
+        return Scorer(*self.build_scorer(), self.task.verbalizer.aggregation)
 
     # --- learning -------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""`pet-keras patterns`: patterns and label words, ranked on texts; new ones proposed."""
+"""`pet-keras patterns`: patterns and label words, ranked on texts; new ones proposed or searched."""
 import itertools
 import json
 
@@ -8,8 +8,8 @@ from pet_keras.errors import UserError
 
 
 def add_parser(commands):
-    actions = add_actions(commands, 'patterns', 'rank', 'Ranks patterns and label words on texts, and proposes '
-                          'new ones.')
+    actions = add_actions(commands, 'patterns', 'rank|search|words', 'Ranks patterns and label words on texts, '
+                          'proposes new ones, and searches for them.')
     add = add_command(actions, 'rank', run, 'Ranks the patterns of a task, and others, on unlabelled texts (by how '
                       'much the answers depend on the text), or better on a few labelled ones (by AUC). Nothing is '
                       'trained.',
@@ -29,6 +29,34 @@ def add_parser(commands):
     add('--format', choices=FORMATS, help='of the files whose ending does not say it')
     add('--most', type=int, default=500, help='texts of each file that are read (default 500)')
     add('--json', action='store_true', help='one JSON object a line')
+    add = _add_search(actions, 'search', run_search, 'Searches a pattern on labelled texts: trigger characters beside '
+                      'the blank, exchanged one by one as the gradient says (AutoPrompt). No weight is trained.')
+    add('--triggers', type=int, default=3, metavar='N', help='how many (default 3)')
+    add('--pattern', help='where they stand, as [unused] tokens: "[unused1][MASK][unused2]满意。{text}" (default: '
+        'around the blank, before the text; for a causal model after it)')
+    add('--candidates', type=int, default=10, metavar='N', help='characters tried for a trigger at a time (default 10)')
+    add('--passes', type=int, default=3, metavar='N', help='over all triggers, at most (default 3)')
+    add('--seed', type=int, default=0, help='draws 128 of more labelled texts to search on (default 0)')
+    add = _add_search(actions, 'words', run_words, 'Searches label words of one character on labelled texts: the '
+                      "likeliest in the blank of each label's texts, then the combination that is most accurate "
+                      '(LM-BFF).')
+    add('--pattern', help="a name in the task, or a pattern of your own (default: the task's first)")
+    add('--top', type=int, default=30, metavar='N', help='words a label (default 30; fewer where there are many labels)')
+    add('--keep', type=int, default=10, metavar='N', help='combinations that are ranked again on --dev (default 10)')
+    add('--fine-tune', action='store_true', help='train with each of these before, as the paper does')
+
+
+def _add_search(actions, name, run, help):
+    """A search's command and the options that all have; returns its `add_argument`."""
+    add = add_command(actions, name, run, help, FILES).add_argument
+    add('--task', required=True, help='a shipped task or a JSON file; see pet-keras task list')
+    add('--labelled', metavar='FILE', required=True, help='texts with labels to search on')
+    add('--dev', metavar='FILE', help='other ones, to choose among what was found')
+    add('--out', metavar='FILE', help='where the task with what was found is written, as JSON')
+    add('--checkpoint', help='a shipped model, a folder or hf:owner/name')
+    add('--causal', action='store_true', help='the checkpoint is a left-to-right language model')
+    add('--format', choices=FORMATS, help='of the files whose ending does not say it')
+    return add
 
 
 def run(args):
@@ -37,10 +65,8 @@ def run(args):
     if not args.labelled and not args.unlabelled:
         raise UserError('Ranking needs texts: --unlabelled, or, better, --labelled.')
     task, checkpoint = Task.load(args.task), open_checkpoint(args)
-
-    def read(path, labelled):
-        return read_examples(path, task, labelled, format_by_ending(path, args.format))[:args.most] if path else []
-    labelled, unlabelled = read(args.labelled, True), read(args.unlabelled, False)
+    labelled = _read(args.labelled, task, args)[:args.most]
+    unlabelled = _read(args.unlabelled, task, args, False)[:args.most]
     words = _words(args.words, task)
     candidates = [(name, pattern.string, None) for name, pattern in task.patterns.items()
                   if pattern.mask_is_last or not checkpoint.is_causal]
@@ -53,6 +79,45 @@ def run(args):
     if args.json:
         return print('\n'.join(json.dumps(one._asdict(), ensure_ascii=False) for one in ranked))
     _print(task, ranked, len(labelled), len(unlabelled))
+
+
+def _read(path, task, args, labelled=True):
+    return read_examples(path, task, labelled, format_by_ending(path, args.format)) if path else []
+
+
+def run_search(args):
+    from pet_keras.cloze.task import Task
+    from pet_keras.experiments.triggers import search_triggers
+    task, checkpoint = Task.load(args.task), open_checkpoint(args)
+    found = search_triggers(task, _read(args.labelled, task, args), checkpoint, _read(args.dev, task, args),
+                            args.triggers, args.pattern, args.candidates, args.passes, seed=args.seed, verbose=1)
+    print('\n%s\n%s' % (found[0].pattern, _figures(*found[0][1:])))
+    _write(task.with_pattern('searched', found[0].pattern), args.out)
+
+
+def run_words(args):
+    from pet_keras.cloze.task import Task
+    from pet_keras.experiments.word_search import search_words
+    task, checkpoint = Task.load(args.task), open_checkpoint(args)
+    found = search_words(task, _read(args.labelled, task, args), checkpoint, args.pattern, _read(args.dev, task, args),
+                         args.top, args.keep, fit={} if args.fine_tune else None)
+    for place, one in enumerate(found, 1):
+        words = '，'.join('%s: %s' % pair for pair in one.words.items())
+        print('%d. %s\n   %s' % (place, words, _figures(one.log_likelihood, one.accuracy, one.dev_log_likelihood,
+                                                       one.dev_accuracy)))
+    _write(task.with_words(found[0].words), args.out)
+
+
+def _figures(likely, accuracy, dev_likely, dev_accuracy):
+    """Of what was searched, as people read it."""
+    return 'accuracy %.1f%%, log-likelihood %.3f' % (accuracy, likely) + (
+        '' if dev_accuracy is None else '; dev %.1f%%, %.3f' % (dev_accuracy, dev_likely))
+
+
+def _write(task, path):
+    if path:
+        task.save(path)
+        print('The task with the best of them is in %s. Try:  pet-keras evaluate --task %s FILE' % (path, path))
 
 
 def _proposed(task, checkpoint, labelled, unlabelled, most):

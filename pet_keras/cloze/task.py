@@ -117,6 +117,12 @@ class Task(object):
                     {label: words[label] for label in self.labels}, self.aliases, self.verbalizer.aggregation,
                     self.name, self.description, self.example, word_score=self.verbalizer.word_score)
 
+    def with_pattern(self, name, pattern):
+        """The task with one more pattern string, which comes first: it is the default."""
+        fields = self._fields()
+        return Task(**dict(fields, patterns=dict({name: pattern}, **{
+            key: other for key, other in fields['patterns'].items() if key != name})))
+
     def scoring(self):
         """What of the task decides a text's scores, as a dict for JSON."""
         fields = {'labels': self.verbalizer.words, 'aggregation': self.verbalizer.aggregation}
@@ -129,11 +135,14 @@ class Task(object):
 
     def save(self, path):
         """Writes the task as JSON."""
-        fields = {'name': self.name, 'description': self.description,
-                  'patterns': {key: pattern.string for key, pattern in self.patterns.items()},
-                  'aliases': self.aliases, 'example': self.example}
         with open(path, 'w', encoding='utf-8') as writer:
-            json.dump(dict(fields, **self.scoring()), writer, ensure_ascii=False, indent=1)
+            json.dump(self._fields(), writer, ensure_ascii=False, indent=1)
+
+    def _fields(self):
+        """What it is made of: its arguments."""
+        return dict({'name': self.name, 'description': self.description,
+                     'patterns': {key: pattern.string for key, pattern in self.patterns.items()},
+                     'aliases': self.aliases, 'example': self.example}, **self.scoring())
 
     @property
     def labels(self):

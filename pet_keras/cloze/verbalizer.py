@@ -17,6 +17,8 @@ AGGREGATIONS = {
 # How the log-probabilities of a word's tokens become the word's
 WORD_SCORES = {
     'product': 'the probability of the word, a product over its tokens (arXiv 2009.07118, section 3)',
+    'stepwise': 'the same product, each token given those put in before it, the surest first (section 3.1 there); one '
+                'pass a token, and no export',
     'per_token': "the mean of its tokens' log-probabilities, so that a longer word is not the less likely",
 }
 
@@ -27,7 +29,7 @@ class Verbalizer(object):
     Arguments:
         words: dict, label → a word or a list of words, e.g. `{'正面': ['很', '挺'], '负面': '不'}`.
         aggregation: how the words of one label are merged: 'mean' (default), 'sum', 'max' or 'first'.
-        word_score: how the tokens of a word are: 'product' or 'per_token'. None takes the product where all
+        word_score: how the tokens of a word are: 'product', 'stepwise' or 'per_token'. None takes the product where all
             words have equally many tokens, as they should, and else 'per_token': by the product every text
             would get the shorter word.
 

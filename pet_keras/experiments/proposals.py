@@ -6,6 +6,7 @@ import numpy as np
 
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cloze.batching import question_batches
+from pet_keras.cloze.cloze import Cloze
 from pet_keras.cloze.masking import segment
 from pet_keras.networks.fill import fill_mask
 from pet_keras.networks.models import build, model_inputs
@@ -116,12 +117,7 @@ def preferred_words(task, pattern, labelled, checkpoint, top=5):
     Arguments: `labelled`, list of Example with labels, some of each.
     """
     classifier = ClozeClassifier(task, checkpoint, pattern)
-    model, tokenizer, log_proba = classifier.model, classifier.tokenizer, [None] * len(labelled)
-    questions = [classifier.questions(classifier.tokenize(example))[:1] for example in labelled]
-    for batch, *inputs in question_batches(questions, 64):
-        logits = model(model_inputs(model, *inputs), training=False).numpy()[:, 0].astype('float64')
-        for i, row in zip(batch, logits):
-            log_proba[i] = row - np.logaddexp.reduce(row)
+    tokenizer, log_proba = classifier.tokenizer, blank_log_probs(classifier, labelled)
     by_label = {label: [row for row, e in zip(log_proba, labelled) if e.label == label] for label in task.labels}
     means = {label: np.mean(rows, axis=0) for label, rows in by_label.items() if rows}
     found = {}
@@ -132,3 +128,22 @@ def preferred_words(task, pattern, labelled, checkpoint, top=5):
         tokens = [tokenizer.id_to_token(int(i)) for i in likely[np.argsort(-gain[likely])]]
         found[label] = [token for token in tokens if re.fullmatch(r'\w', token) and not token.isascii()][:top]
     return found
+
+
+def blank_log_probs(classifier, examples):
+    """Log-probabilities of every token in a blank of one token, float64 `[examples, vocab_size]`."""
+    model, causal = classifier.model, classifier.checkpoint.is_causal
+    one = Cloze(classifier.pattern, [(0, [classifier.tokenizer._token_mask_id])], classifier.tokenizer,
+                classifier.maxlen, causal)
+    questions, found = [one.questions(classifier.tokenize(example)) for example in examples], [None] * len(examples)
+    for batch, *inputs in question_batches(questions, 64):
+        logits = model(model_inputs(model, *inputs), training=False).numpy()[:, 0].astype('float64')
+        for i, row in zip(batch, logits):
+            found[i] = row - np.logaddexp.reduce(row)
+    return np.array(found)
+
+
+def writable_tokens(tokenizer, punctuation=''):
+    """Ids of the tokens that a text can be written in and is read back as: single Chinese characters, and these."""
+    return sorted(i for token, i in tokenizer._token_dict.items() if re.fullmatch('[\u4e00-\u9fff]', token) or (
+        token in set(punctuation) and i < tokenizer._vocab_size))

@@ -6,6 +6,7 @@ it gives log-probabilities of a few columns (label words' tokens, or classes) at
 import numpy as np
 
 from pet_keras.backend import Layer, keras, tf
+from pet_keras.errors import UserError
 from pet_keras.networks.layers import WordLogits, WordLogProbs
 
 
@@ -36,6 +37,9 @@ class LabelScores(Layer):
         self._weights = np.full((len(tasks), labels, words), -np.inf)  # a word's log-weight within its label
         self._is_max = np.array([aggregation == 'max' for _, aggregation, _ in tasks])
         for t, (answers, aggregation, word_score) in enumerate(tasks):
+            if word_score == 'stepwise':
+                raise UserError("word_score 'stepwise' asks the model once a token, which one graph does not: neither "
+                                "export nor prompts that share a model can; 'product' is its one-pass form.")
             lengths = {len(columns) for label in answers for _, columns in label}
             per_token = word_score == 'per_token' or (word_score is None and len(lengths) > 1)
             for k, label in enumerate(answers):

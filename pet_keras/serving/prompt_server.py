@@ -147,7 +147,8 @@ def _read_prompt(folder, checkpoint):
     """`(fields, rows, Checkpoint)` of a prompt folder; UserError where it is none."""
     fields = read_header(folder)
     if fields['tuning']['train'] != 'prompt':
-        raise UserError('%s is not a prompt that pet_keras saved, but a whole model.' % folder)
+        raise UserError('%s is not a prompt, but a model tuned with train=%r: it needs a network of its own, see '
+                        'pet_keras.load.' % (folder, fields['tuning']['train']))
     for key in ('pattern', 'prompt_tokens'):
         if fields.get(key) is None:
             raise damaged(folder, KeyError(key))

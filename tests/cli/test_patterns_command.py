@@ -43,3 +43,29 @@ def test_what_cannot_be_ranked_is_one_line(run, tiny, plain, options, message):
     status, _, err = run('patterns', 'rank', '--task', 'sentiment', '--checkpoint', tiny, *[
         plain if option == 'PLAIN' else option for option in options])
     assert status == 1 and message in err and len(err.splitlines()) == 1
+
+
+def test_a_pattern_is_searched_and_written_as_the_default_of_a_task(run, tiny, reviews, tmp_path):
+    out = str(tmp_path / 'task.json')
+    status, printed, _ = run('patterns', 'search', '--task', 'sentiment', '--checkpoint', tiny, '--labelled', reviews,
+                             '--dev', reviews, '--triggers', 1, '--candidates', 2, '--passes', 1, '--out', out)
+    with open(out, encoding='utf-8') as reader:
+        task = json.load(reader)
+    name, pattern = next(iter(task['patterns'].items()))
+    assert status == 0 and name == 'searched' and pattern in printed and '; dev ' in printed
+    assert list(task['patterns'])[1:] == ['P1', 'P2', 'P3', 'P4', 'P5', 'P6']
+    assert run('evaluate', '--task', out, '--checkpoint', tiny, reviews)[0] == 0
+
+
+def test_words_are_searched_and_written_as_a_task(run, tiny, reviews, tmp_path):
+    out = str(tmp_path / 'task.json')
+    status, printed, _ = run('patterns', 'words', '--task', 'sentiment', '--checkpoint', tiny, '--labelled', reviews,
+                             '--top', 3, '--keep', 2, '--out', out)
+    with open(out, encoding='utf-8') as reader:
+        words = json.load(reader)['labels']
+    assert status == 0 and '1. 正面: %s，负面: %s' % (words['正面'][0], words['负面'][0]) in printed
+
+
+def test_words_are_not_fine_tuned_without_dev_texts(fails, tiny, reviews):
+    assert 'give some' in fails('patterns', 'words', '--task', 'sentiment', '--checkpoint', tiny, '--labelled', reviews,
+                                '--fine-tune')

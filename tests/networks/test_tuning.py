@@ -3,9 +3,6 @@ import os
 import numpy as np
 import pytest
 
-from bert4keras.layers import FeedForward
-
-from pet_keras.backend import keras
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.cloze.task import Task
@@ -67,48 +64,6 @@ def test_a_saved_way_that_is_not_defined_is_named(still, monkeypatch, tmp_path):
     monkeypatch.delitem(_WAYS, 'norms')
     with pytest.raises(UserError, match="in the way 'norms': import the module that defines it"):
         ClozeClassifier.load(str(tmp_path))
-
-
-class Adapted(FeedForward):
-    """A feed-forward layer with an adapter behind it, zero at the start (arXiv 1902.00751, section 2.1)."""
-    def build(self, input_shape):
-        super(Adapted, self).build(input_shape)
-        self.frozen = list(self._flatten_layers(include_self=False))
-        self.down = keras.layers.Dense(4, 'relu', name='down')
-        self.up = keras.layers.Dense(input_shape[-1], kernel_initializer='zeros', name='up')
-
-    def call(self, inputs):
-        x = super(Adapted, self).call(inputs)
-        return x + self.up(self.down(x))
-
-
-class Adapters(AllWeights):
-    name, keeps_checkpoint = 'adapters', True
-
-    def layer(self, layer, arguments):
-        return (Adapted if layer is FeedForward else layer), arguments
-
-    def attach(self, transformer):
-        super(Adapters, self).attach(transformer)
-        for layer in transformer.model.layers:
-            if isinstance(layer, Adapted):
-                for dense in layer.frozen:
-                    dense.trainable = False
-            else:
-                layer.trainable = False
-
-
-def test_an_adapter_within_a_layer_is_nothing_at_the_start_and_leaves_the_checkpoints_names_right(still, tmp_path):
-    plain, adapted = ClozeClassifier(TASK, still), ClozeClassifier(TASK, still, train=Adapters())
-    texts = [e.text for e in LABELLED[:2]]
-    np.testing.assert_array_equal(adapted.predict_proba(texts), plain.predict_proba(texts))
-    assert [w.name.split('/')[-2] for w in adapted.model.trainable_weights] == ['down', 'down', 'up', 'up']
-    assert [(name, w.shape) for name, w in adapted.transformer.variables()] == [
-        (name, w.shape) for name, w in plain.transformer.variables()]
-    adapted.fit(LABELLED, epochs=2, learning_rate=.05)
-    assert np.abs(adapted.predict_proba(texts) - plain.predict_proba(texts)).max() > 1e-3
-    for (name, new), (_, old) in zip(adapted.transformer.variables(), plain.transformer.variables()):
-        np.testing.assert_array_equal(new.numpy(), old.numpy(), err_msg=name)
 
 
 def test_an_object_belongs_to_one_network_and_takes_no_prompt_arguments(still):

@@ -10,6 +10,7 @@ from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.cloze.task import Task
 from pet_keras.data.reading import read_examples
 from pet_keras.errors import UserError
+from pet_keras.networks.prefix import PrefixTuning
 from pet_keras.serving.export import export
 from pet_keras.serving.onnx_classifier import OnnxClassifier
 from pet_keras.serving.questions import Questions
@@ -38,6 +39,13 @@ def _prompt(checkpoint, pattern):
     return _offset(made)
 
 
+def _prefix(checkpoint):
+    tuning, rng = PrefixTuning(3), np.random.default_rng(0)
+    made = ClozeClassifier('sentiment', checkpoint, train=tuning)
+    tuning.set_tensors({name: rng.normal(size=value.shape) for name, value in tuning.tensors().items()})
+    return made
+
+
 # of each kind, a function of (a shipped masked model, a shipped causal one, a tiny causal one without segments)
 MADE = {
     'masked': lambda bert, gpt, tiny: _offset(ClozeClassifier('sentiment', bert)),
@@ -49,6 +57,8 @@ MADE = {
     'unequal words, causal': lambda bert, gpt, tiny: ClozeClassifier(UNEQUAL, gpt, maxlen=32),
     'prompt': lambda bert, gpt, tiny: _prompt(bert, '[unused1][unused2][MASK][unused3]{text}'),
     'prompt, causal': lambda bert, gpt, tiny: _prompt(gpt, '[unused1]{text}[unused2][MASK]'),
+    'prefix': lambda bert, gpt, tiny: _prefix(bert),
+    'adapters, causal': lambda bert, gpt, tiny: ClozeClassifier('sentiment', gpt, LAST, train='adapters'),
     'fine-tuned': lambda bert, gpt, tiny: _offset(FineTuningClassifier('sentiment', bert)),
     'fine-tuned, causal': lambda bert, gpt, tiny: FineTuningClassifier('sentiment', tiny),
     'pairs': lambda bert, gpt, tiny: ClozeClassifier(PAIRS, bert, maxlen=40),

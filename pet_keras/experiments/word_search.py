@@ -1,0 +1,74 @@
+"""Label words searched on labelled texts: likely words, then the best combination of them."""
+import collections
+import itertools
+
+import numpy as np
+
+from pet_keras.checkpoints.shipped import DEFAULT
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.errors import UserError
+from pet_keras.experiments.proposals import blank_log_probs, writable_tokens
+
+# words: dict label → word. On the labelled texts, and, None without them, on the dev texts: accuracy in percent, and the
+# mean log-probability of the right label
+Words = collections.namedtuple('Words', 'words accuracy log_likelihood dev_accuracy dev_log_likelihood')
+
+
+def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=30, keep=10, most=20000, fit=None):
+    """Words of one token for the labels, as a list of Words, the best first.
+
+    LM-BFF, arXiv 2012.15723, section 5.1: for each label the `top` tokens whose log-probability in the blank, summed
+    over the label's texts, is highest; of all their combinations the `keep` that are most accurate on the labelled
+    texts without any training (of equal ones the likelier); these are ranked again on the dev texts. There each is
+    fine-tuned for that; here only where `fit`, a dict of settings of `ClozeClassifier.fit`, asks for it.
+
+    Arguments:
+        labelled, dev: lists of Example with labels; of `labelled` some of each label.
+        pattern: as in ClozeClassifier.
+        most: combinations; `top` is lowered until there are no more: with many labels to a few words each.
+
+    Raises: UserError for a label without a text, or `fit` without dev texts.
+    """
+    if fit is not None and not dev:
+        raise UserError('Combinations are fine-tuned to be ranked on dev texts: give some.')
+    if top < 1 or keep < 1:
+        raise UserError('top and keep are at least 1.')
+    classifier = ClozeClassifier(task, checkpoint, pattern)
+    truth, dev_truth = [np.array([task.labels.index(task.label_of(e.label)) for e in examples], int)
+                        for examples in (labelled, dev)]
+    missing = [label for k, label in enumerate(task.labels) if k not in truth]
+    if missing:
+        raise UserError('No labelled text has the label %s, so nothing says its word.' % ', '.join(missing))
+    allowed = np.array(writable_tokens(classifier.tokenizer))
+    log_probs = blank_log_probs(classifier, labelled)[:, allowed]
+    top = max(1, min(top, int(most ** (1. / len(task.labels)) + 1e-9)))
+    likely = [np.argsort(-log_probs[truth == k].sum(axis=0), kind='stable')[:top] for k in range(len(task.labels))]
+    combinations = [words for words in itertools.product(*likely) if len(set(words)) == len(words)]
+    if not combinations:
+        raise UserError('The likeliest words of the labels are the same: there are too many labels for so few words.')
+    figures = [_figures(log_probs[:, list(words)], truth) for words in combinations]
+    best = sorted(range(len(combinations)), key=lambda i: figures[i], reverse=True)[:keep]
+    dev_probs = blank_log_probs(classifier, dev)[:, allowed] if dev and fit is None else None
+    found = []
+    for i in best:
+        words = {label: classifier.tokenizer.id_to_token(int(allowed[n]))
+                 for label, n in zip(task.labels, combinations[i])}
+        after = (None, None)
+        if fit is not None:
+            after = _fitted(task.with_words(words), checkpoint, pattern, labelled, dev, fit)
+        elif dev:
+            after = _figures(dev_probs[:, list(combinations[i])], dev_truth)
+        found.append(Words(words, *figures[i], *after))
+    return sorted(found, key=lambda one: one[3:], reverse=True) if dev else found
+
+
+def _figures(scores, truth):
+    """(accuracy in percent, mean log-probability of the right label) of scores `[texts, labels]`."""
+    likely = scores[np.arange(len(truth)), truth] - np.logaddexp.reduce(scores, axis=1)
+    return 100. * float(np.mean(scores.argmax(axis=1) == truth)), float(likely.mean())
+
+
+def _fitted(task, checkpoint, pattern, labelled, dev, fit):
+    """The figures on the dev texts after training, of the best epoch."""
+    history = ClozeClassifier(task, checkpoint, pattern).fit(labelled, dev=dev, **fit).history
+    return max((record['dev_accuracy'], record['dev_log_likelihood']) for record in history)

@@ -1,0 +1,61 @@
+import itertools
+
+import numpy as np
+import pytest
+
+import numpy_bert
+from pet_keras.cloze.task import Task
+from pet_keras.data.example import Example
+from pet_keras.errors import UserError
+from pet_keras.experiments.word_search import search_words
+
+TASK = Task({'P1': '{text}很[MASK]'}, {'正面': '好', '负面': '差'})
+LABELLED = [Example('房间干净', label='正面'), Example('又吵又脏', label='负面'), Example('便宜', label='正面')]
+DEV = [Example('好吃', label='正面'), Example('慢', label='负面')]
+
+
+def _log_probs(folder, examples):
+    """Of every token in the blank, `[examples, vocab_size]`, in NumPy."""
+    rows = []
+    for example in examples:
+        ids = numpy_bert.token_ids(folder, ['[CLS]', *example.text, '很', '[MASK]', '[SEP]'])
+        rows.append(np.log(numpy_bert.softmax(numpy_bert.mlm_logits(folder, ids)[-2])))
+    return np.array(rows)
+
+
+def test_the_best_combinations_of_the_likeliest_words_are_kept_and_ranked_on_dev(still):
+    found = search_words(TASK, LABELLED, still, dev=DEV, top=4, keep=6)
+    with open(still + '/vocab.txt', encoding='utf-8') as reader:
+        vocab = reader.read().split('\n')[:-1]
+    chinese = [i for i, token in enumerate(vocab) if len(token) == 1 and '一' <= token <= '鿿']
+    log_probs, dev_probs = _log_probs(still, LABELLED), _log_probs(still, DEV)
+    likely = [sorted(chinese, key=lambda i: -log_probs[rows, i].sum())[:4] for rows in ([0, 2], [1])]
+
+    def figures(probs, truth, words):
+        shares = probs[:, words] - np.logaddexp.reduce(probs[:, words], axis=1, keepdims=True)
+        return 100. * np.mean(shares.argmax(1) == truth), np.mean([row[k] for row, k in zip(shares, truth)])
+    every = [list(words) for words in itertools.product(*likely) if words[0] != words[1]]
+    every.sort(key=lambda words: figures(log_probs, [0, 1, 0], words), reverse=True)
+    kept = sorted(every[:6], key=lambda words: figures(dev_probs, [0, 1], words), reverse=True)
+    assert [list(one.words.values()) for one in found] == [[vocab[i] for i in words] for words in kept]
+    for one, words in zip(found, kept):
+        np.testing.assert_allclose(one[1:3], figures(log_probs, [0, 1, 0], words), atol=1e-3)
+        np.testing.assert_allclose(one[3:], figures(dev_probs, [0, 1], words), atol=1e-3)
+
+
+def test_without_dev_texts_the_labelled_ones_decide_and_many_labels_take_fewer_words_each(still):
+    found = search_words(TASK, LABELLED, still, top=9, most=4)
+    assert 2 <= len(found) <= 4 and found[0].dev_accuracy is None
+    assert [one[1:3] for one in found] == sorted((one[1:3] for one in found), reverse=True)
+
+
+def test_combinations_may_be_fine_tuned_before_dev_decides(still):
+    found = search_words(TASK, LABELLED, still, dev=DEV, top=2, keep=2, fit={'epochs': 1})
+    assert len(found) == 2 and found[0][3:] >= found[1][3:]
+
+
+@pytest.mark.parametrize('settings, message', [
+    ({'labelled': LABELLED[:1]}, 'has the label 负面'), ({'fit': {}}, 'give some'), ({'keep': 0}, 'at least 1')])
+def test_what_cannot_be_searched_is_said(settings, message, still):
+    with pytest.raises(UserError, match=message):
+        search_words(TASK, **dict({'labelled': LABELLED, 'checkpoint': still}, **settings))
