@@ -17,6 +17,8 @@ class FineTuningClassifier(TextClassifier):
     `train` may be a way of tuning of your own for the others. Arguments as in ClozeClassifier.
     """
     kind = 'fine-tuning'
+    without = ('prompt_learning_rate', 'mask_rate', 'whole_words', 'auxiliary', 'auxiliary_weight', 'labelled_share',
+               'unlabelled_weight')
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, train='all', dropout_rate=None,
                  seed=0, precision='float32'):

@@ -35,6 +35,7 @@ class TextClassifier(object):
     override `objective`, what a training step computes.
     """
     kind = None  # its name in files
+    without = ()  # settings of a Trainer that mean nothing to it
 
     def __init__(self, task, checkpoint, maxlen, dropout_rate, precision='float32'):
         self.task = task if isinstance(task, Task) else Task.load(task)

@@ -1,5 +1,4 @@
 """One run of a grid, carried out in a process of its own: it has its own peak of memory, and a kill loses no other."""
-import inspect
 import json
 import os
 import platform
@@ -12,6 +11,7 @@ import time
 
 import numpy as np
 
+from pet_keras.classifiers.methods import KINDS, arguments, class_of
 from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 from pet_keras.experiments.records import add
@@ -105,17 +105,16 @@ def checkpoint_of(run):
 
 def _check_settings(run):
     from pet_keras.classifiers.training import Trainer
-    kind, fit, settings = _kind(run), run['fit'], run['settings']
-    trainer, own = (set(inspect.signature(f).parameters) for f in (Trainer, kind.__init__))
-    known = {'fit': trainer - {'classifier'} | {'labelled_share', 'unlabelled_weight'},
-             'settings': own - {'self', 'task', 'checkpoint', 'pattern'}}
+    fit, settings = run['fit'], run['settings']
+    own, known_of_fit = arguments(run['classifier'])
+    known = {'fit': known_of_fit, 'settings': own - {'checkpoint', 'pattern'}}
     for part in known:
         for name, value in run[part].items():
             if name not in known[part]:
                 raise UserError('%s.%s is no setting; there is %s.' % (part, name, ', '.join(sorted(known[part]))))
             if isinstance(value, str) and re.fullmatch(r'[\d.]+[eE][-+]?\d+', value):
                 raise UserError('%s.%s: %s is a text to YAML: write %r.' % (part, name, value, float(value)))
-    Trainer(None, **{name: value for name, value in fit.items() if name in trainer})
+    Trainer(None, **{name: value for name, value in fit.items() if name not in ('labelled_share', 'unlabelled_weight')})
     if 'unlabelled' in run['learn'] and (settings.get('train') == 'prompt' or fit.get('mask_rate') == 0):
         raise UserError("Unlabelled texts teach nothing where only a prompt trains, or mask_rate is 0.")
 
@@ -127,7 +126,7 @@ def _check_patterns(run, task, checkpoint):
     from pet_keras.networks.prompt_start import add_tokens
     settings = run['settings']
     base = TextClassifier(task, checkpoint, settings.get('maxlen', 128), settings.get('dropout_rate'))
-    if run['classifier'] != 'cloze':
+    if not KINDS[run['classifier']].patterns:
         return
     checkpoint.check()
     asked = [task.pattern(_pattern(p, task, checkpoint), checkpoint.is_causal) for p in run['patterns']]
@@ -144,16 +143,12 @@ def _check_patterns(run, task, checkpoint):
               checkpoint.is_causal)
 
 
-def _kind(run):
-    from pet_keras.classifiers.cloze_classifier import ClozeClassifier
-    from pet_keras.classifiers.fine_tuning import FineTuningClassifier
-    return ClozeClassifier if run['classifier'] == 'cloze' else FineTuningClassifier
-
-
 def _classifier(run, task, pattern):
     checkpoint = checkpoint_of(run)
-    asked = [_pattern(pattern, task, checkpoint)] if run['classifier'] == 'cloze' else []
-    return _kind(run)(task, checkpoint, *asked, seed=run['seed'], **run['settings'])
+    settings = dict(run['settings'], seed=run['seed'])
+    if KINDS[run['classifier']].patterns:
+        settings['pattern'] = _pattern(pattern, task, checkpoint)
+    return class_of(run['classifier'])(task, checkpoint, **settings)
 
 
 def _pattern(pattern, task, checkpoint):
@@ -168,7 +163,7 @@ def _pattern(pattern, task, checkpoint):
 def _name(run, pattern):
     if isinstance(pattern, dict):
         return '%d tokens' % pattern['prompt_tokens']
-    return pattern or ('default' if run['classifier'] == 'cloze' else '-')
+    return pattern or ('default' if KINDS[run['classifier']].patterns else '-')
 
 
 def _resolved(run, classifier):
