@@ -17,12 +17,22 @@ _LABELLED = ('labelled',)
 KINDS = {
     'cloze': Kind('cloze_classifier.ClozeClassifier', patterns=True),
     'fine-tuning': Kind('fine_tuning.FineTuningClassifier', _LABELLED, _LABELLED),
+    'vat': Kind('vat.VatClassifier', _LABELLED),
+    'frozen-features': Kind('frozen_features.FrozenFeaturesClassifier', _LABELLED, _LABELLED),
+    'priming': Kind('priming.PrimingClassifier', _LABELLED, _LABELLED, patterns=True),
+    'bag-of-words': Kind('bag_of_words.BagOfWordsClassifier', _LABELLED, _LABELLED, checkpoint=False),
 }
 METHODS = {
     'pet': Method('cloze', {}, "the word in a pattern's blank; all weights train"),
     'p-tuning': Method('cloze', {'train': 'prompt'}, "the word in a pattern's blank; the rows of its [unused] tokens "
                                                      'train, nothing else'),
     'fine-tuning': Method('fine-tuning', {}, 'a new output layer on the text alone; all weights train'),
+    'vat': Method('vat', {}, 'fine-tuning, and answers that small moves of the embeddings do not change; of unlabelled '
+                             'texts too'),
+    'frozen-features': Method('frozen-features', {}, 'a new output layer on vectors of the frozen model; it alone is '
+                                                     'learned'),
+    'priming': Method('priming', {}, 'a causal model reads labelled texts before each text; nothing trains'),
+    'bag-of-words': Method('bag-of-words', {}, 'which words and characters a text has; no checkpoint: the floor'),
 }
 DEFAULT = 'pet'
 

@@ -30,8 +30,9 @@ def run(args):
     report = classifier.evaluate(examples, args.batch_size, verbose=int(sys.stdout.isatty() and not args.json))
     pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
     if args.json:
+        checkpoint = classifier.checkpoint and classifier.checkpoint.name  # a bag of words has none
         return print(json.dumps(dict(report, task=classifier.task.name, pattern=pattern and pattern.string,
-                                     checkpoint=classifier.checkpoint.name), ensure_ascii=False))
+                                     checkpoint=checkpoint), ensure_ascii=False))
     print('task %s, %s, model %s, %d texts' % (
         classifier.task.name, 'pattern ' + pattern.string if pattern else classifier.kind,
         args.model or classifier.checkpoint.name, report['n']))

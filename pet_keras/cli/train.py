@@ -18,8 +18,8 @@ def add_parser(commands):
                          'MLM pretraining) or both (semi-supervised).', _HELP)
     add = parser.add_argument
     add('--task', required=True, help='a shipped task or a JSON file; see pet-keras task list')
-    add('--method', choices=list(METHODS), default=DEFAULT, metavar='NAME', help='what is trained, see below (default %s): ' %
-        DEFAULT + ', '.join(METHODS))
+    add('--method', choices=list(METHODS), default=DEFAULT, metavar='NAME', help='%s; see below (default %s)' % (
+        ', '.join(METHODS), DEFAULT))
     add('--labelled', metavar='FILE', help='texts with labels; 100 are a good start')
     add('--unlabelled', metavar='FILE', help='texts of the same kind, labels not needed')
     add('--dev', metavar='FILE', help='labelled texts to choose the best epoch by')
@@ -68,6 +68,14 @@ def _add_settings(parser):
     add('--prompt-encoder', choices=['lstm', 'mlp'], help='reparameterise the rows while they train')
     add('--prompt-init', choices=['unused', 'random', 'words'], help="the rows' start: the tokens' own rows "
         "(default), random, or the words of the task's default pattern")
+    add('--epsilon', type=float, help="of --method vat: how far a text's embeddings move (default 1)")
+    add('--xi', type=float, help='of --method vat: how far they move to find the direction (default 0.1)')
+    add('--vat-weight', type=float, metavar='W', help='of --method vat: of the answers that must not change, beside '
+        "the labels' (default 1)")
+    add('--penalty', type=float, help="on the squares of a linear classifier's weights (default: the best of some on "
+        'the dev texts)')
+    add('--characters', type=int, metavar='N', help='of --method bag-of-words: runs of up to N characters (default 3)')
+    add('--shot-length', type=int, metavar='N', help='of --method priming: tokens a text that is shown (default 32)')
     add('--seed', type=int, help='the same seed gives the same model (default 0)')
 
 
@@ -89,9 +97,9 @@ def run(args):
     check_given(args.method, given)
     own, fit = arguments(kind)
     settings = dict(fixed, **{name: value for name, value in given.items() if name in own})
-    if 'checkpoint' in own:
+    if 'prompt_init' in own or args.checkpoint or args.causal:  # else the classifier has a default of its own
         settings['checkpoint'] = open_checkpoint(args)
-    if 'pattern' in own:
+    if 'prompt_init' in own:
         settings['pattern'] = _pattern(args.task, settings['checkpoint'], {**given, **fixed})
     classifier = class_of(kind)(args.task, **settings)
     pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
@@ -112,7 +120,9 @@ def run(args):
 def _compare(history):
     """Says whether the training was of use by the dev texts."""
     before, best = history[0], max(history, key=lambda record: (record['dev_accuracy'], record['dev_log_likelihood']))
-    if best is before:
+    if before['epoch']:  # it learns in one go
+        print('Dev accuracy %.2f%%.' % best['dev_accuracy'])
+    elif best is before:
         print('No epoch was better on the dev texts than the untrained model (%.2f%%), which is kept: try more texts, '
               'another pattern or another learning rate.' % before['dev_accuracy'])
     else:

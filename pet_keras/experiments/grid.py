@@ -74,8 +74,8 @@ class Grid(object):
                     _count([n], 'labelled', 1, at, all=n is size)
                 sizes = sizes if 'labelled' in learn else [0]
                 seeds = seeds if learn or '{seed}' in json.dumps(data) else seeds[:1]  # nothing else in it is random
-                names = _listed(spec['checkpoints']) if 'checkpoints' in spec else list(self._names) if isinstance(
-                    self._names, dict) else _listed(self._names)
+                names = [None] if not KINDS[kind].checkpoint else _listed(spec['checkpoints']) if 'checkpoints' in (
+                    spec) else list(self._names) if isinstance(self._names, dict) else _listed(self._names)
                 for checkpoint, n, seed in itertools.product(names, sizes, seeds):
                     base = dict({'task': task['task'], 'data': data, 'method': method, 'learn': learn, 'labelled': n,
                                  'unlabelled': unlabelled, 'seed': seed, 'classifier': kind,
@@ -89,7 +89,12 @@ class Grid(object):
         return sorted(runs, key=lambda run: run['seed'])
 
     def _checkpoint(self, name):
-        """The keys of a run that say which checkpoint: its name in tables, and where it is if that is elsewhere."""
+        """The keys of a run that say which checkpoint: its name in tables, and where it is if that is elsewhere.
+
+        None is for a classifier without one.
+        """
+        if name is None:
+            return {'checkpoint': '-', 'place': None}
         spec = self._names.get(name, name) if isinstance(self._names, dict) else name
         spec = spec if isinstance(spec, dict) else {'folder': spec}
         _keys(spec, {'folder', 'causal'}, '%s, checkpoints' % self.path)

@@ -39,7 +39,7 @@ def execute(run, folder):
             'parameters_trained': classifier.parameters_trained if run['learn'] else 0,
             'resolved': _resolved(run, classifier), 'saved_bytes': _saved_bytes(classifier), 'left_out': texts.left_out,
             'shared': texts.shared, 'checksums': texts.checksums, 'history': classifier.history,
-            'fingerprint': classifier.checkpoint.fingerprint, 'versions': _versions()}
+            'fingerprint': fingerprint_of(classifier.checkpoint), 'versions': _versions()}
     for i, pattern in enumerate(run['patterns']):
         if i:
             classifier.pattern = pattern
@@ -98,9 +98,16 @@ def task_of(run):
 
 
 def checkpoint_of(run):
-    """The Checkpoint of a run."""
+    """The Checkpoint of a run, None where its classifier has none."""
+    if run['place'] is None:
+        return None
     from pet_keras.checkpoints.checkpoint import Checkpoint
     return Checkpoint(run['place'], 'lm' if run.get('causal') else None)
+
+
+def fingerprint_of(checkpoint):
+    """The fingerprint of a Checkpoint, None of none."""
+    return checkpoint and checkpoint.fingerprint
 
 
 def _check_settings(run):
@@ -129,6 +136,8 @@ def _check_patterns(run, task, checkpoint):
     if not KINDS[run['classifier']].patterns:
         return
     checkpoint.check()
+    if run['classifier'] == 'priming':
+        class_of('priming').check_causal(checkpoint)
     asked = [task.pattern(_pattern(p, task, checkpoint), checkpoint.is_causal) for p in run['patterns']]
     tokens = [prompt_tokens(pattern, task.verbalizer_of(pattern)) for pattern in asked]
     for pattern, its in zip(asked, tokens):
@@ -145,10 +154,9 @@ def _check_patterns(run, task, checkpoint):
 
 def _classifier(run, task, pattern):
     checkpoint = checkpoint_of(run)
-    settings = dict(run['settings'], seed=run['seed'])
-    if KINDS[run['classifier']].patterns:
-        settings['pattern'] = _pattern(pattern, task, checkpoint)
-    return class_of(run['classifier'])(task, checkpoint, **settings)
+    given = {'checkpoint': checkpoint, 'pattern': _pattern(pattern, task, checkpoint), 'seed': run['seed']}
+    own, _ = arguments(run['classifier'])
+    return class_of(run['classifier'])(task, **run['settings'], **{k: v for k, v in given.items() if k in own})
 
 
 def _pattern(pattern, task, checkpoint):
@@ -171,6 +179,8 @@ def _resolved(run, classifier):
     if not run['learn']:
         return {}
     tuning, labelled = classifier.tuning, 'labelled' in run['learn']
+    if 'epochs' not in arguments(run['classifier'])[1]:  # it learns in one go
+        return {}
     defaults = {'learning_rate': tuning.learning_rate(labelled), 'epochs': tuning.epochs(labelled),
                 'schedule': tuning.schedule}
     return {name: run['fit'].get(name) or value for name, value in defaults.items()}

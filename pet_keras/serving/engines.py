@@ -17,7 +17,7 @@ from pet_keras.serving.prompt_server import PromptServer
 
 
 class ClassifierEngine(object):
-    """A ClozeClassifier or a FineTuningClassifier. Arguments: `batch_size`, sequences a step."""
+    """A classifier of any kind. Arguments: `batch_size`, sequences a step."""
     def __init__(self, classifier, batch_size=32):
         self.classifier, self.batch_size, self._views = classifier, batch_size, {}
         self.can_fill = isinstance(classifier, ClozeClassifier)
@@ -55,7 +55,7 @@ class ClassifierEngine(object):
         if pattern is None:
             return None
         if not self.can_fill:
-            raise UserError('This model was fine-tuned: it reads the text alone and takes no pattern.')
+            raise UserError('A model of the kind %s reads the text alone and takes no pattern.' % self.classifier.kind)
         string = self.classifier.task.pattern(pattern).string
         return None if string == self._default else string
 
@@ -123,7 +123,8 @@ def _description(name, kind, task, pattern, checkpoint, can_fill):
                     for key, other in task.patterns.items() if not checkpoint.is_causal or other.mask_is_last}
     return {'name': name, 'kind': kind, 'description': task.description, 'labels': task.labels, 'pair': task.is_pair,
             'pattern': pattern and pattern.string, 'words': task.verbalizer.words if pattern else {},
-            'patterns': patterns, 'fills': can_fill, 'causal': checkpoint.is_causal, 'example': task.example}
+            'patterns': patterns, 'fills': can_fill, 'causal': bool(checkpoint and checkpoint.is_causal),
+            'example': task.example}
 
 
 def load_engines(folders, checkpoint=None, precision='float32', batch_size=32):
@@ -142,7 +143,7 @@ def load_engines(folders, checkpoint=None, precision='float32', batch_size=32):
             digits = fields['checkpoint']['fingerprint'], fields['checkpoint']['application']
             prompts.setdefault(digits, {})[name] = folder
         else:
-            classifier = load(folder, checkpoint if fields['keeps_checkpoint'] else None)
+            classifier = load(folder, checkpoint if fields['keeps_checkpoint'] and fields['checkpoint'] else None)
             classifier.precision = precision
             engines[name] = ClassifierEngine(classifier, batch_size)
     if checkpoint and not prompts and not any(engines[n].classifier.tuning.keeps_checkpoint for n in engines):

@@ -32,8 +32,8 @@ def test_what_can_be_set_is_read_from_the_functions_themselves():
     assert 'mask_rate' not in arguments('fine-tuning')[1] and 'epochs' in arguments('fine-tuning')[1]
 
 
-@pytest.mark.parametrize('name,option', [('fine-tuning', 'mask_rate'), ('fine-tuning', 'pattern'), ('p-tuning', 'train'),
-                                         ('fine-tuning', 'prompt_tokens')])
+@pytest.mark.parametrize('name,option', [('fine-tuning', 'mask_rate'), ('fine-tuning', 'pattern'),
+                                         ('p-tuning', 'train'), ('fine-tuning', 'prompt_tokens')])
 def test_an_option_of_other_methods_is_named_with_them(name, option):
     check_given('pet', [option])
     with pytest.raises(UserError, match='--%s does not belong to --method %s, but to pet' % (
