@@ -28,7 +28,13 @@ def primed(causal):
 
 def _asked(classifier, text):
     question, = classifier.questions(classifier.tokenize(Example(text)))
-    return ''.join(classifier.tokenizer.ids_to_tokens(question.token_ids)), question
+    return _string(classifier, question), question
+
+
+def _string(classifier, question):
+    """What a question shows, in the full-width punctuation of the patterns."""
+    string = ''.join(classifier.tokenizer.ids_to_tokens(question.token_ids))
+    return string.replace(':', '：').replace('?', '？')
 
 
 def test_before_a_text_stand_others_with_their_label_words(primed):
@@ -95,7 +101,7 @@ def test_pairs_are_shown_as_pairs(causal):
     pairs = Task({'P1': '{text_a}？{text_b}[MASK]'}, {'同': '对', '异': '不'})
     classifier = PrimingClassifier(pairs, causal).fit([Example('甲', '乙', '异'), Example('丙', '丙', '同')])
     question, = classifier.questions(classifier.tokenize(Example('丁', '丁')))
-    string = ''.join(classifier.tokenizer.ids_to_tokens(question.token_ids))
+    string = _string(classifier, question)
     assert '甲？乙不[SEP]' in string and '丙？丙对[SEP]' in string and string.endswith('丁？丁[MASK][SEP]')
 
 
