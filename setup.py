@@ -38,7 +38,7 @@ setup(
         'experiments': ['pyyaml', 'matplotlib'],  # experiment files in YAML; plots
         'serve': ['fastapi>=0.132', 'uvicorn>=0.30', 'prometheus_client>=0.21'],  # HTTP; GET /metrics
         'onnx': ['onnx>=1.17', 'onnxruntime>=1.19'],  # pet-keras export; predict --engine onnx
-        'sklearn': ['scikit-learn>=1.6'],  # PetClassifier
+        'sklearn': ['scikit-learn>=1.6'],  # PetClassifier; bag-of-words, frozen-features
         'tensorboard': ['tensorboard>=2.16'],  # keras.callbacks.TensorBoard in fit(callbacks=…)
         'test': ['pytest', 'pytest-timeout'],
     },

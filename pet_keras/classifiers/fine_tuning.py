@@ -18,6 +18,8 @@ class FineTuningClassifier(TextClassifier):
     `train` says which others do: 'all', 'prefix', 'adapters', or an object as in ClozeClassifier. Arguments as in ClozeClassifier.
     """
     kind = 'fine-tuning'
+    without = ('prompt_learning_rate', 'mask_rate', 'whole_words', 'auxiliary', 'auxiliary_weight', 'labelled_share',
+               'unlabelled_weight')
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, train='all', dropout_rate=None,
                  seed=0, precision='float32'):

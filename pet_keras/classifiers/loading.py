@@ -1,10 +1,7 @@
 """`load`: any saved classifier, by its folder."""
-from pet_keras.classifiers.cloze_classifier import ClozeClassifier
-from pet_keras.classifiers.fine_tuning import FineTuningClassifier
+from pet_keras.classifiers.methods import KINDS, class_of
 from pet_keras.classifiers.model_folder import read_header
 from pet_keras.errors import UserError
-
-KINDS = {cls.kind: cls for cls in (ClozeClassifier, FineTuningClassifier)}
 
 
 def load(folder, checkpoint=None):
@@ -18,4 +15,4 @@ def load(folder, checkpoint=None):
     kind = read_header(folder)['kind']
     if not isinstance(kind, str) or kind not in KINDS:
         raise UserError('%s holds a model of the kind %r, which this version does not know.' % (folder, kind))
-    return KINDS[kind].load(folder, checkpoint)
+    return class_of(kind).load(folder, checkpoint)

@@ -17,6 +17,7 @@ from pet_keras.checkpoints.atomic import present_files, written_at_once
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.google import check_dtype
 from pet_keras.checkpoints.source import open_source
+from pet_keras.classifiers.methods import KINDS
 from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 
@@ -42,7 +43,7 @@ def write(classifier, folder, dtype='float32'):
     check_dtype(dtype)
     _check_place(classifier, folder)
     checkpoint, tuning = classifier.checkpoint, classifier.tuning
-    is_own = checkpoint.is_in(folder)
+    is_own = checkpoint is not None and checkpoint.is_in(folder)
     with written_at_once(folder) as new:
         if not tuning.keeps_checkpoint:
             tuning.merge()
@@ -52,15 +53,20 @@ def write(classifier, folder, dtype='float32'):
         if added:
             with open(os.path.join(new, ADDED), 'wb') as writer:
                 writer.write(save(added))
-        where = os.path.abspath(checkpoint.folder) if os.path.isdir(checkpoint.name) else checkpoint.name
-        digits = (Checkpoint(new, checkpoint.application) if is_own else checkpoint).fingerprint
         write_json(os.path.join(new, HEADER), dict(
             classifier.settings(), kind=classifier.kind, keeps_checkpoint=tuning.keeps_checkpoint,
             offset=classifier.offset.tolist(), history=classifier.history, trained_on=classifier.trained_on,
             versions={'pet_keras': __version__, 'tensorflow': tf.__version__, 'bert4keras': BERT4KERAS},
-            checkpoint={'name': where, 'application': 'lm' if checkpoint.is_causal else 'mlm', 'fingerprint': digits}))
+            checkpoint=checkpoint and _which(checkpoint, new if is_own else None)))
     if is_own:
         checkpoint.reread()
+
+
+def _which(checkpoint, written=None):
+    """What tells a checkpoint from others; `written`, the folder that it was written to anew, if it was."""
+    where = os.path.abspath(checkpoint.folder) if os.path.isdir(checkpoint.name) else checkpoint.name
+    digits = (Checkpoint(written, checkpoint.application) if written else checkpoint).fingerprint
+    return {'name': where, 'application': 'lm' if checkpoint.is_causal else 'mlm', 'fingerprint': digits}
 
 
 def _check_place(classifier, folder):
@@ -102,13 +108,18 @@ def read_header(folder):
         if name != HEADER:
             fields = _of_version_0_1(fields, name == 'prompt.json')
         missing = {'kind', 'tuning', 'keeps_checkpoint', 'maxlen', 'history', 'checkpoint'} - set(fields)
-        missing |= {'name', 'application', 'fingerprint'} - set(fields['checkpoint'])
+        if _has_checkpoint(fields['kind']):
+            missing |= {'name', 'application', 'fingerprint'} - set(fields['checkpoint'])
         missing |= {'train'} - set(fields['tuning'])
         if missing:
             raise KeyError(', '.join(sorted(missing)))
     except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise damaged(path, e) from None
     return fields
+
+
+def _has_checkpoint(kind):
+    return not isinstance(kind, str) or kind not in KINDS or KINDS[kind].checkpoint
 
 
 def read_task(folder):
@@ -151,8 +162,12 @@ def find_checkpoint(folder, fields, checkpoint=None):
 
     Arguments: `checkpoint`, where that one is now (a Checkpoint or a name), if not where it was.
 
-    Raises: UserError where it is another one.
+    None of a kind that has none. Raises: UserError where it is another one.
     """
+    if not _has_checkpoint(fields['kind']):
+        if checkpoint is not None:
+            raise UserError('%s holds a model without a checkpoint, so it takes none.' % folder)
+        return None
     application = fields['checkpoint']['application']
     if not fields['keeps_checkpoint']:
         if checkpoint is not None:

@@ -1,4 +1,6 @@
 """Streams of training texts: what of them an epoch shows, and in which batches."""
+import hashlib
+import json
 from collections import namedtuple
 from collections.abc import Sequence
 
@@ -38,6 +40,17 @@ def streams_of(labelled, unlabelled, labelled_share=.5, unlabelled_weight=1.):
             raise UserError('unlabelled_weight needs a labelled_share, and labelled and unlabelled texts.')
         return [Stream(labelled + unlabelled)]
     return [Stream(labelled, float(labelled_share)), Stream(unlabelled, 1. - labelled_share, float(unlabelled_weight))]
+
+
+def trained_on(streams, dev, task):
+    """How many texts of each kind there are, and a digest of them and of the label words, a dict."""
+    texts, digest = [pair for s in streams for pair in zip(s.texts.examples, s.texts.targets)], hashlib.sha256()
+    for example, target in texts:  # one by one: many of them make a long string
+        digest.update(json.dumps([example.text, example.text_b, np.asarray(target).tolist()]).encode())
+    digest.update(json.dumps([list(dev), task.scoring()]).encode())
+    labelled = sum(target is not None for _, target in texts)
+    return {'labelled': labelled, 'unlabelled': len(texts) - labelled, 'dev': len(dev),
+            'digest of texts and label words': digest.hexdigest()[:12]}
 
 
 def epoch_of(streams, epoch, batch_size, lesson, rng):

@@ -21,7 +21,8 @@ from pet_keras.networks.models import model_inputs
 from pet_keras.networks.ways import SHIPPED
 
 
-def _check_hard(examples):
+def check_hard(examples):
+    """Raises UserError for a soft label."""
     if any(isinstance(example.label, dict) for example in examples):
         raise UserError('A text to evaluate or calibrate on needs one label, not a soft one.')
 
@@ -33,16 +34,22 @@ class TextClassifier(object):
     the positions) and defines `questions` (the sequences that score one example), `build_scorer` (the
     network whose output is the labels' scores) and `lesson` (the training sequence of one example). It may
     override `objective`, what a training step computes.
+
+    Arguments: as in ClozeClassifier; `checkpoint` None is for a classifier without a network.
     """
     kind = None  # its name in files
     calibrations = NEED_TEXTS  # those of calibration.METHODS that suit it
+    without = ()  # settings of a Trainer that mean nothing to it
+    exports = True  # whether one graph can do what it does
 
     def __init__(self, task, checkpoint, maxlen, dropout_rate, precision='float32'):
         self.task = task if isinstance(task, Task) else Task.load(task)
-        self.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
-        self.checkpoint.check_vocabulary()
-        self.tokenizer = self.checkpoint.tokenizer()
-        self.maxlen = min(maxlen, self.checkpoint.max_position or maxlen)
+        self.checkpoint = checkpoint if checkpoint is None or isinstance(checkpoint, Checkpoint) else (
+            Checkpoint(checkpoint))
+        if self.checkpoint:
+            self.checkpoint.check_vocabulary()
+        self.tokenizer = self.checkpoint and self.checkpoint.tokenizer()
+        self.maxlen = self.checkpoint and min(maxlen, self.checkpoint.max_position or maxlen)
         if dropout_rate is not None and not 0 <= dropout_rate < 1:
             raise UserError('dropout_rate is 0 or more, and below 1.')
         rates = ('dropout_rate', 'attention_dropout_rate')
@@ -144,7 +151,7 @@ class TextClassifier(object):
         examples = self.examples(examples, labelled=True)
         if not examples:
             raise UserError('Nothing to evaluate: the list of examples is empty.')
-        _check_hard(examples)
+        check_hard(examples)
         return classification_report([e.label for e in examples],
                                      self.predict_log_proba(examples, batch_size, verbose), self.labels)
 
@@ -164,7 +171,7 @@ class TextClassifier(object):
         Raises: UserError for a method that does not suit the classifier, or lacks texts, or has no use for them.
         """
         examples = None if examples is None else self.examples(examples)
-        _check_hard(examples or [])
+        check_hard(examples or [])
         self.offset = offset_of(self, examples, method, prior, batch_size, premise)
         return self
 
@@ -196,7 +203,7 @@ class TextClassifier(object):
             raise UserError('Nothing to learn from: give labelled texts, unlabelled texts, or both.')
         labelled, unlabelled = self.examples(labelled or [], labelled=True), self.examples(unlabelled or [])
         dev = self.examples(dev or [], labelled=True)
-        _check_hard(dev)
+        check_hard(dev)
         trainer = Trainer(self, **settings)
         streams = self.streams(labelled, unlabelled, labelled_share, unlabelled_weight)
         self.offset = np.zeros(len(self.labels))  # one of before has no meaning for what is learned now

@@ -1,7 +1,5 @@
 """The training loop: epochs, the best on dev, early stopping, resuming."""
-import hashlib
 import itertools
-import json
 import math
 import sys
 import time
@@ -12,7 +10,7 @@ from pet_keras.backend import precision, seeded, tf
 from pet_keras.classifiers.callbacks import Callbacks
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
-from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
+from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of, trained_on
 from pet_keras.errors import UserError
 from pet_keras.networks.optimizers import Decay
 
@@ -89,7 +87,7 @@ class Trainer(object):
         if self.verbose and len(streams) > 1:
             read = self.epochs * steps_of(streams, self.batch_size) * sizes_of(streams, self.batch_size)[1]
             print('%d unlabelled texts are read in all, of %d given.' % (read, len(streams[1].texts)))
-        self.classifier.trained_on = self._trained_on(streams, dev)
+        self.classifier.trained_on = trained_on(streams, dev, self.classifier.task)
         self.folder = self.out and TrainingState(self.out, self._settings(streams), self._variables(),
                                                 self.step.optimizer)
         self._begin(dev)
@@ -202,8 +200,7 @@ class Trainer(object):
         record = {'epoch': epoch, 'loss': loss}
         if dev:
             report = self.classifier.evaluate(dev)
-            record.update(dev_accuracy=report['accuracy'], dev_log_likelihood=report['log_likelihood'],
-                          dev_auc=report['auc'])
+            record.update(dev_figures(report))
             if self.verbose:
                 auc = '' if report['auc'] is None else ', AUC %.3f' % report['auc']
                 print('  dev accuracy %.2f%%%s%s' % (
@@ -232,16 +229,6 @@ class Trainer(object):
     def _weights(self):
         return [variable.numpy() for variable in self._variables()]
 
-    def _trained_on(self, streams, dev):
-        """How many texts of each kind there are, and a digest of them."""
-        texts, digest = [pair for s in streams for pair in zip(s.texts.examples, s.texts.targets)], hashlib.sha256()
-        for example, target in texts:  # one by one: many of them make a long string
-            digest.update(json.dumps([example.text, example.text_b, np.asarray(target).tolist()]).encode())
-        digest.update(json.dumps([list(dev), self.classifier.task.scoring()]).encode())
-        labelled = sum(target is not None for _, target in texts)
-        return {'labelled': labelled, 'unlabelled': len(texts) - labelled, 'dev': len(dev),
-                'digest of texts and label words': digest.hexdigest()[:12]}
-
     def _settings(self, streams):
         """What a resumed run must have in common with the interrupted one."""
         return dict(
@@ -253,6 +240,11 @@ class Trainer(object):
             dropout=self.classifier.dropout_rates(), precision=self.classifier.precision,
             streams=[[stream.share, stream.weight] for stream in streams], **self.classifier.settings(),
             **self.classifier.trained_on)
+
+
+def dev_figures(report):
+    """What of `evaluate` on dev stands in a line of `history`."""
+    return {'dev_' + name: report[name] for name in ('accuracy', 'log_likelihood', 'auc')}
 
 
 def _dataset(batches):

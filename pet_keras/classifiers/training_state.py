@@ -13,6 +13,13 @@ _IN_USE = ['save.whole', 'model.json', 'classifier.json', 'prompt.json', '*.inde
 _RATES = ('learning_rate', 'prompt_learning_rate')
 
 
+def check_free(folder, resumable=False):
+    """Raises UserError where a folder holds a model, or an interrupted run."""
+    if any(glob.glob(os.path.join(glob.escape(folder), name)) for name in _IN_USE):
+        raise UserError('%s already holds a model: choose another folder%s.' % (
+            folder, ', or resume the interrupted run in it' if resumable else ''))
+
+
 class TrainingState(object):
     """The folder that a run keeps its best model in; below it, until the run ends, `resume/` with its state.
 
@@ -32,9 +39,7 @@ class TrainingState(object):
 
     def create(self):
         """Makes the folder; UserError where it holds a model or cannot be written."""
-        if any(glob.glob(os.path.join(glob.escape(self.folder), name)) for name in _IN_USE):
-            raise UserError('%s already holds a model: choose another folder%s.' % (
-                self.folder, ', or resume the interrupted run in it' if os.path.exists(self._path) else ''))
+        check_free(self.folder, os.path.exists(self._path))
         try:
             os.makedirs(self._resume, exist_ok=True)
             self._commit([], None, None)

@@ -31,7 +31,7 @@ def run(args):
     calibrate(classifier, args, examples)
     report = classifier.evaluate(examples, args.batch_size, verbose=int(sys.stdout.isatty() and not args.json))
     pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
-    checkpoint = getattr(classifier, 'checkpoint', None)  # nor has an exported model one of these
+    checkpoint = getattr(classifier, 'checkpoint', None)  # an exported model and a bag of words have none
     if args.json:
         return print(json.dumps(dict(report, task=classifier.task.name, pattern=pattern and pattern.string,
                                      checkpoint=checkpoint and checkpoint.name), ensure_ascii=False))

@@ -1,26 +1,47 @@
 """`pet-keras train`: a model from labelled texts, unlabelled ones or both."""
+import argparse
+
+from pet_keras.classifiers.methods import DEFAULT, METHODS, arguments, check_given, class_of
 from pet_keras.cli.options import FILES, add_calibration, add_command, add_model_options, calibrates_on_texts
-from pet_keras.cli.options import check_calibration, new_classifier, open_checkpoint
+from pet_keras.cli.options import check_calibration, open_checkpoint
 from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
 from pet_keras.errors import UserError
+
+_HELP = FILES + '\n\nmethods, of which not all take every option:\n' + '\n'.join(
+    '  %-18s %s' % (name, method.line) for name, method in METHODS.items())
+# The arguments that are for the command itself; those of `add_model_options`, as they are where they are not given
+_OWN = {'command', 'run', 'task', 'labelled', 'unlabelled', 'dev', 'format', 'method', 'calibrate', 'calibrate_on'}
+_NOT_GIVEN = {'pattern': None, 'checkpoint': None, 'causal': False, 'precision': 'float32', 'maxlen': None}
 
 
 def add_parser(commands):
     parser = add_command(commands, 'train', run, 'Trains on labelled texts (few-shot), unlabelled texts (continued '
-                         'MLM pretraining) or both (semi-supervised).', FILES)
+                         'MLM pretraining) or both (semi-supervised).', _HELP)
     add = parser.add_argument
     add('--task', required=True, help='a shipped task or a JSON file; see pet-keras task list')
+    add('--method', choices=list(METHODS), default=DEFAULT, metavar='NAME', help='%s; see below (default %s)' % (
+        ', '.join(METHODS), DEFAULT))
     add('--labelled', metavar='FILE', help='texts with labels; 100 are a good start')
     add('--unlabelled', metavar='FILE', help='texts of the same kind, labels not needed')
     add('--dev', metavar='FILE', help='labelled texts to choose the best epoch by')
     add('--format', choices=FORMATS, help='of the files whose ending does not say it (.txt is one)')
     add('--out', metavar='DIR', required=True, help='folder for the model; must not hold one yet')
+    add_calibration(parser, '--calibrate-on or of --unlabelled (or else of --dev, where prior counts the labels). It is '
+                    'done at the end, and saved with the model')
+    add_model_options(parser)
+    _add_settings(parser)
+
+
+def _add_settings(parser):
+    """The options that say how it is trained; one that is not given is left to the classifier."""
+    def add(option, **settings):
+        parser.add_argument(option, default=argparse.SUPPRESS, **settings)
     add('--resume', action='store_true', help='go on with the interrupted run in --out')
     add('--epochs', type=int, help='passes over the labelled texts (default 6, with --train prompt 24), or over the '
         'unlabelled ones where there are no others (default 1)')
     add('--batch-size', type=int, help='texts a step (default 8, or 16 for more than 1,000 texts; twice that for '
         'labelled and unlabelled texts together)')
-    add('--accumulate', type=int, default=1, metavar='N', help='N batches make one step, at the memory of one batch '
+    add('--accumulate', type=int, metavar='N', help='N batches make one step, at the memory of one batch '
         '(default 1)')
     add('--learning-rate', type=float, help="Adam's; default 2e-5 for a base model, more for a smaller one: 8e-5 for "
         'bert-small-zh, 1.8e-4 for bert-mini-zh; with --train prompt 0.01, through an encoder 0.001')
@@ -30,19 +51,17 @@ def add_parser(commands):
         'other weights train as well (default: as theirs)')
     add('--dropout-rate', type=float, help="while training (default: what the checkpoint's config says; 0 for the "
         'shipped models, which were pretrained without)')
-    add('--mask-rate', type=float, default=0.15, help='share of text tokens masked for the auxiliary loss (default '
+    add('--mask-rate', type=float, help='share of text tokens masked for the auxiliary loss (default '
         '0.15; 0 leaves it out)')
     add('--whole-words', action='store_true', help='mask whole words (jieba), not single characters')
-    add('--auxiliary', choices=['text', 'all'], default='text', help='where the auxiliary loss falls: on the text '
+    add('--auxiliary', choices=['text', 'all'], help='where the auxiliary loss falls: on the text '
         "(default), or on the pattern's tokens too, as in the author's scripts")
-    add('--auxiliary-weight', type=number_or_none, default=1., metavar='W', help='of the auxiliary loss beside the '
+    add('--auxiliary-weight', type=number_or_none, metavar='W', help='of the auxiliary loss beside the '
         "label words' (default 1); none: one mean over both, as in the author's scripts")
-    add('--labelled-share', type=number_or_none, default=.5, metavar='SHARE', help='labelled texts in a batch, where '
+    add('--labelled-share', type=number_or_none, metavar='SHARE', help='labelled texts in a batch, where '
         'there are unlabelled ones too (default 0.5); none: both mixed as they come')
-    add_calibration(parser, '--calibrate-on or of --unlabelled (or else of --dev, where prior counts the labels). It is '
-                    'done at the end, and saved with the model')
     add('--patience', type=int, help='stop after so many epochs without a better dev result')
-    add('--train', choices=['all', 'prompt'], default='all', help="which weights train: all, or the rows of the "
+    add('--train', choices=['all', 'prompt'], help="which weights train: all, or the rows of the "
         "pattern's [unused] tokens alone (P-tuning)")
     add('--prompt-tokens', type=int, metavar='N', help='a pattern of N [unused] tokens (default 8 with --train prompt '
         "or another --prompt option, unless --pattern or the task's first pattern has some)")
@@ -51,8 +70,15 @@ def add_parser(commands):
     add('--prompt-encoder', choices=['lstm', 'mlp'], help='reparameterise the rows while they train')
     add('--prompt-init', choices=['unused', 'random', 'words'], help="the rows' start: the tokens' own rows "
         "(default), random, or the words of the task's default pattern")
-    add('--seed', type=int, default=0, help='the same seed gives the same model (default 0)')
-    add_model_options(parser)
+    add('--epsilon', type=float, help="of --method vat: how far a text's embeddings move (default 1)")
+    add('--xi', type=float, help='of --method vat: how far they move to find the direction (default 0.1)')
+    add('--vat-weight', type=float, metavar='W', help='of --method vat: of the answers that must not change, beside '
+        "the labels' (default 1)")
+    add('--penalty', type=float, help="on the squares of a linear classifier's weights (default: the best of some on "
+        'the dev texts)')
+    add('--characters', type=int, metavar='N', help='of --method bag-of-words: runs of up to N characters (default 3)')
+    add('--shot-length', type=int, metavar='N', help='of --method priming: tokens a text that is shown (default 32)')
+    add('--seed', type=int, help='the same seed gives the same model (default 0)')
 
 
 def number_or_none(text):
@@ -66,21 +92,25 @@ def run(args):
     if calibrates_on_texts(args) and not (args.calibrate_on or args.unlabelled or args.dev):
         raise UserError('--calibrate %s needs texts that the labels are not learned from: --calibrate-on, --unlabelled '
                         'or --dev.' % args.calibrate)
-    checkpoint = open_checkpoint(args)
-    args.pattern = _pattern(args, checkpoint)
-    classifier = new_classifier(args, checkpoint, train=args.train, prompt_encoder=args.prompt_encoder,
-                                prompt_init=args.prompt_init or 'unused', dropout_rate=args.dropout_rate,
-                                seed=args.seed)
-    print('pattern %s; %s' % (classifier.pattern.string, classifier.tuning.describe()))
+    kind, fixed = METHODS[args.method][:2]
+    given = {name: value for name, value in vars(args).items()
+             if name not in _OWN and (name, value) not in _NOT_GIVEN.items()}
+    check_given(args.method, given)
+    own, fit = arguments(kind)
+    settings = dict(fixed, **{name: value for name, value in given.items() if name in own})
+    if 'prompt_init' in own or args.checkpoint or args.causal:  # else the classifier has a default of its own
+        settings['checkpoint'] = open_checkpoint(args)
+    if 'prompt_init' in own:
+        settings['pattern'] = _pattern(args.task, settings['checkpoint'], {**given, **fixed})
+    classifier = class_of(kind)(args.task, **settings)
+    pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
+    print('%s; %s' % ('pattern ' + pattern.string if pattern else args.method, classifier.tuning.describe()))
 
     def read(path, labelled=True):
         return path and read_examples(path, classifier.task, labelled, format_by_ending(path, args.format))
     labelled, unlabelled, dev = read(args.labelled), read(args.unlabelled, False), read(args.dev)
     others = read(args.calibrate_on, False) or unlabelled or dev
-    settings = {name: getattr(args, name) for name in (
-        'epochs', 'batch_size', 'accumulate', 'learning_rate', 'schedule', 'prompt_learning_rate', 'mask_rate',
-        'whole_words', 'auxiliary', 'auxiliary_weight', 'labelled_share', 'patience', 'seed', 'out', 'resume')}
-    classifier.fit(labelled, unlabelled, dev, verbose=1, **settings)
+    classifier.fit(labelled, unlabelled, dev, verbose=1, **{k: value for k, value in given.items() if k in fit})
     if dev and labelled:
         _compare(classifier.history)
     if args.calibrate:
@@ -92,7 +122,9 @@ def run(args):
 def _compare(history):
     """Says whether the training was of use by the dev texts."""
     before, best = history[0], max(history, key=lambda record: (record['dev_accuracy'], record['dev_log_likelihood']))
-    if best is before:
+    if before['epoch']:  # it learns in one go
+        print('Dev accuracy %.2f%%.' % best['dev_accuracy'])
+    elif best is before:
         print('No epoch was better on the dev texts than the untrained model (%.2f%%), which is kept: try more texts, '
               'another pattern or another learning rate.' % before['dev_accuracy'])
     else:
@@ -100,19 +132,18 @@ def _compare(history):
             best['dev_accuracy'], best['epoch'], before['dev_accuracy']))
 
 
-def _pattern(args, checkpoint):
-    """The pattern that --pattern or the --prompt options ask for, as a string; None: the task's default."""
+def _pattern(task, checkpoint, given):
+    """The pattern that --pattern or the --prompt options in `given` ask for, as a string; None: the task's default."""
     from pet_keras.cloze.prompt_pattern import prompt_pattern, unused_tokens
     from pet_keras.cloze.task import Task
-    task, given = Task.load(args.task), args.prompt_tokens is not None or args.prompt_where
-    if args.pattern and given:
+    task, asked, pattern = Task.load(task), 'prompt_tokens' in given or 'prompt_where' in given, given.get('pattern')
+    if pattern and asked:
         raise UserError('--pattern and --prompt-tokens both give a pattern: leave one out.')
-    wanted = args.train == 'prompt' or args.prompt_encoder or args.prompt_init or args.prompt_learning_rate
-    if not given and (not wanted or args.pattern or unused_tokens(task.pattern(None, checkpoint.is_causal).string)):
-        return args.pattern
-    where = args.prompt_where or ('after' if checkpoint.is_causal else 'before')
-    pattern = prompt_pattern(8 if args.prompt_tokens is None else args.prompt_tokens, where, checkpoint.is_causal,
-                             task.is_pair)
+    wanted = given.get('train') == 'prompt' or {'prompt_encoder', 'prompt_init', 'prompt_learning_rate'} & set(given)
+    if not asked and (not wanted or pattern or unused_tokens(task.pattern(None, checkpoint.is_causal).string)):
+        return pattern
+    where = given.get('prompt_where') or ('after' if checkpoint.is_causal else 'before')
+    pattern = prompt_pattern(given.get('prompt_tokens', 8), where, checkpoint.is_causal, task.is_pair)
     words = ''.join(word for words in task.verbalizer.words.values() for word in words)
     if set(unused_tokens(words)) & set(unused_tokens(pattern)):
         raise UserError('The label words of task %s are [unused] tokens that the prompt would take too: give a '

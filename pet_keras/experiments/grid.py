@@ -5,7 +5,9 @@ import json
 import os
 import re
 
-from pet_keras.classifiers.calibration import METHODS, NEED_TEXTS
+from pet_keras.classifiers.calibration import METHODS as CALIBRATIONS
+from pet_keras.classifiers.calibration import NEED_TEXTS
+from pet_keras.classifiers.methods import KINDS, METHODS, named
 from pet_keras.data.rows import parse_json
 from pet_keras.errors import UserError
 
@@ -82,6 +84,7 @@ class Grid(object):
                 at = '%s, method %s' % (self.path, method)
                 spec = dict(_object(spec or {}, at))
                 learn = _check_method(spec, data, unlabelled, at)
+                kind, fixed = named(spec.get('classifier', 'cloze'))[:2]
                 sizes = _listed(spec.get('labelled', task.get('labelled', raw.get('labelled', 'all'))))
                 seeds = _listed(spec.get('seeds', raw.get('seeds', [0])))
                 _count(seeds, 'seeds', 0, at)
@@ -91,12 +94,12 @@ class Grid(object):
                     _count([n], 'labelled', 1, at, all=n is size)
                 sizes = sizes if 'labelled' in learn else [0]
                 seeds = seeds if learn or '{seed}' in json.dumps(data) else seeds[:1]  # nothing else in it is random
-                names = _listed(spec['checkpoints']) if 'checkpoints' in spec else list(self._names) if isinstance(
-                    self._names, dict) else _listed(self._names)
+                names = [None] if not KINDS[kind].checkpoint else _listed(spec['checkpoints']) if 'checkpoints' in (
+                    spec) else list(self._names) if isinstance(self._names, dict) else _listed(self._names)
                 for checkpoint, n, seed in itertools.product(names, sizes, seeds):
                     base = dict({'task': task['task'], 'data': data, 'method': method, 'learn': learn, 'labelled': n,
-                                 'unlabelled': unlabelled, 'seed': seed, 'classifier': spec.get('classifier', 'cloze'),
-                                 'settings': spec.get('settings', {}), 'fit': spec.get('fit', {}),
+                                 'unlabelled': unlabelled, 'seed': seed, 'classifier': kind,
+                                 'settings': dict(spec.get('settings', {}), **fixed), 'fit': spec.get('fit', {}),
                                  'words': spec.get('words')}, **self._checkpoint(checkpoint))
                     if 'tests' in spec:
                         base['only'] = _listed(spec['tests'])
@@ -108,7 +111,12 @@ class Grid(object):
         return sorted(runs, key=lambda run: run['seed'])
 
     def _checkpoint(self, name):
-        """The keys of a run that say which checkpoint: its name in tables, and where it is if that is elsewhere."""
+        """The keys of a run that say which checkpoint: its name in tables, and where it is if that is elsewhere.
+
+        None is for a classifier without one.
+        """
+        if name is None:
+            return {'checkpoint': '-', 'place': None}
         spec = self._names.get(name, name) if isinstance(self._names, dict) else name
         spec = spec if isinstance(spec, dict) else {'folder': spec}
         _keys(spec, {'folder', 'causal'}, '%s, checkpoints' % self.path)
@@ -123,7 +131,7 @@ class Grid(object):
 
 def _with_patterns(base, spec, patterns, where):
     """The base run with its patterns: one run for all where no pattern is learned, else one run each."""
-    if base['classifier'] != 'cloze':
+    if not KINDS[base['classifier']].patterns:
         patterns = [None]
     elif 'prompt_tokens' in spec:
         _count([spec['prompt_tokens']], 'prompt_tokens', 1, where)
@@ -167,12 +175,10 @@ def _data(data, where):
 def _check_method(spec, data, unlabelled, where):
     """What a method learns from, a list; UserError for what cannot be."""
     _keys(spec, _METHOD, where)
-    learn, kind, choose = _listed(spec.get('learn', [])), spec.get('classifier', 'cloze'), spec.get('choose', {})
+    learn, by, choose = _listed(spec.get('learn', [])), spec.get('classifier', 'cloze'), spec.get('choose', {})
     _known(learn, {'labelled', 'unlabelled'}, '%s, learn' % where)
-    _known([kind], {'cloze', 'fine-tuning'}, '%s, classifier' % where)
+    _known([by], {'cloze', *METHODS}, '%s, classifier' % where)
     _known(_listed(spec.get('tests', [])), set(data['tests']), '%s, tests' % where)
-    if 'calibrate' in spec:
-        _known([str(spec['calibrate'])], NEED_TEXTS if kind == 'fine-tuning' else METHODS, '%s, calibrate' % where)
     for part in ('settings', 'fit', 'choose'):
         _object(spec.get(part, {}), '%s, %s' % (where, part))
     for key, values in [('%s.%s' % (part, key), [0]) for part in _TAKEN for key in spec.get(part, {})] + list(
@@ -181,8 +187,15 @@ def _check_method(spec, data, unlabelled, where):
         if part not in _TAKEN or name in _TAKEN[part] | {''} or values == []:
             raise UserError('%s: %r cannot be set or chosen: values of fit.NAME or settings.NAME can, but for %s.' % (
                 where, key, ', '.join('%s.%s' % (p, n) for p in _TAKEN for n in sorted(_TAKEN[p]))))
-    if kind == 'fine-tuning' and learn != ['labelled']:
-        raise UserError('%s: fine-tuning learns from labelled texts, and from these alone.' % where)
+    kind, fixed = KINDS[named(by).kind], named(by).settings
+    if 'calibrate' in spec:
+        _known([str(spec['calibrate'])], CALIBRATIONS if kind.patterns else NEED_TEXTS, '%s, calibrate' % where)
+    if not set(kind.needs) <= set(learn) <= set(kind.takes):
+        raise UserError('%s: %s learns from %s texts%s.' % (where, by, ' and '.join(kind.needs), (
+            ', and from these alone' if kind.needs == kind.takes else '')))
+    for key, value in fixed.items():
+        if spec.get('settings', {}).get(key, value) != value or 'settings.' + key in choose:
+            raise UserError('%s: settings.%s of %s is %r.' % (where, key, by, value))
     for wanted, part, why in ((learn, 'train', 'learning'), (choose, 'dev', 'choosing')):
         if wanted and part not in data and not (part == 'train' and learn == ['unlabelled'] and 'unlabelled' in data):
             raise UserError('%s: %s needs data.%s.' % (where, why, part))

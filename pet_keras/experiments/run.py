@@ -1,5 +1,4 @@
 """One run of a grid, carried out in a process of its own: it has its own peak of memory, and a kill loses no other."""
-import inspect
 import json
 import os
 import platform
@@ -13,6 +12,7 @@ import time
 import numpy as np
 
 from pet_keras.classifiers.calibration import NEED_TEXTS
+from pet_keras.classifiers.methods import KINDS, arguments, class_of
 from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 from pet_keras.experiments.records import add
@@ -40,7 +40,7 @@ def execute(run, folder):
             'parameters_trained': classifier.parameters_trained if run['learn'] else 0,
             'resolved': _resolved(run, classifier), 'saved_bytes': _saved_bytes(classifier), 'left_out': texts.left_out,
             'shared': texts.shared, 'checksums': texts.checksums, 'history': classifier.history,
-            'fingerprint': classifier.checkpoint.fingerprint, 'versions': _versions()}
+            'fingerprint': fingerprint_of(classifier.checkpoint), 'versions': _versions()}
     for i, pattern in enumerate(run['patterns']):
         if i:
             classifier.pattern = pattern
@@ -106,24 +106,30 @@ def task_of(run):
 
 
 def checkpoint_of(run):
-    """The Checkpoint of a run."""
+    """The Checkpoint of a run, None where its classifier has none."""
+    if run['place'] is None:
+        return None
     from pet_keras.checkpoints.checkpoint import Checkpoint
     return Checkpoint(run['place'], 'lm' if run.get('causal') else None)
 
 
+def fingerprint_of(checkpoint):
+    """The fingerprint of a Checkpoint, None of none."""
+    return checkpoint and checkpoint.fingerprint
+
+
 def _check_settings(run):
     from pet_keras.classifiers.training import Trainer
-    kind, fit, settings = _kind(run), run['fit'], run['settings']
-    trainer, own = (set(inspect.signature(f).parameters) for f in (Trainer, kind.__init__))
-    known = {'fit': trainer - {'classifier'} | {'labelled_share', 'unlabelled_weight'},
-             'settings': own - {'self', 'task', 'checkpoint', 'pattern'}}
+    fit, settings = run['fit'], run['settings']
+    own, known_of_fit = arguments(run['classifier'])
+    known = {'fit': known_of_fit, 'settings': own - {'checkpoint', 'pattern'}}
     for part in known:
         for name, value in run[part].items():
             if name not in known[part]:
                 raise UserError('%s.%s is no setting; there is %s.' % (part, name, ', '.join(sorted(known[part]))))
             if isinstance(value, str) and re.fullmatch(r'[\d.]+[eE][-+]?\d+', value):
                 raise UserError('%s.%s: %s is a text to YAML: write %r.' % (part, name, value, float(value)))
-    Trainer(None, **{name: value for name, value in fit.items() if name in trainer})
+    Trainer(None, **{name: value for name, value in fit.items() if name not in ('labelled_share', 'unlabelled_weight')})
     if 'unlabelled' in run['learn'] and (settings.get('train') == 'prompt' or fit.get('mask_rate') == 0):
         raise UserError("Unlabelled texts teach nothing where only a prompt trains, or mask_rate is 0.")
 
@@ -135,9 +141,11 @@ def _check_patterns(run, task, checkpoint):
     from pet_keras.networks.prompt_start import add_tokens
     settings = run['settings']
     base = TextClassifier(task, checkpoint, settings.get('maxlen', 128), settings.get('dropout_rate'))
-    if run['classifier'] != 'cloze':
+    if not KINDS[run['classifier']].patterns:
         return
     checkpoint.check()
+    if run['classifier'] == 'priming':
+        class_of('priming').check_causal(checkpoint)
     asked = [task.pattern(_pattern(p, task, checkpoint), checkpoint.is_causal) for p in run['patterns']]
     tokens = [prompt_tokens(pattern, task.verbalizer_of(pattern)) for pattern in asked]
     for pattern, its in zip(asked, tokens):
@@ -152,16 +160,11 @@ def _check_patterns(run, task, checkpoint):
               checkpoint.is_causal)
 
 
-def _kind(run):
-    from pet_keras.classifiers.cloze_classifier import ClozeClassifier
-    from pet_keras.classifiers.fine_tuning import FineTuningClassifier
-    return ClozeClassifier if run['classifier'] == 'cloze' else FineTuningClassifier
-
-
 def _classifier(run, task, pattern):
     checkpoint = checkpoint_of(run)
-    asked = [_pattern(pattern, task, checkpoint)] if run['classifier'] == 'cloze' else []
-    return _kind(run)(task, checkpoint, *asked, seed=run['seed'], **run['settings'])
+    given = {'checkpoint': checkpoint, 'pattern': _pattern(pattern, task, checkpoint), 'seed': run['seed']}
+    own, _ = arguments(run['classifier'])
+    return class_of(run['classifier'])(task, **run['settings'], **{k: v for k, v in given.items() if k in own})
 
 
 def _pattern(pattern, task, checkpoint):
@@ -176,7 +179,7 @@ def _pattern(pattern, task, checkpoint):
 def _name(run, pattern):
     if isinstance(pattern, dict):
         return '%d tokens' % pattern['prompt_tokens']
-    return pattern or ('default' if run['classifier'] == 'cloze' else '-')
+    return pattern or ('default' if KINDS[run['classifier']].patterns else '-')
 
 
 def _resolved(run, classifier):
@@ -184,6 +187,8 @@ def _resolved(run, classifier):
     if not run['learn']:
         return {}
     tuning, labelled = classifier.tuning, 'labelled' in run['learn']
+    if 'epochs' not in arguments(run['classifier'])[1]:  # it learns in one go
+        return {}
     defaults = {'learning_rate': tuning.learning_rate(labelled), 'epochs': tuning.epochs(labelled),
                 'schedule': tuning.schedule}
     return {name: run['fit'].get(name) or value for name, value in defaults.items()}

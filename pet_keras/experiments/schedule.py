@@ -12,7 +12,7 @@ from pet_keras.cloze.task import Task, shipped_tasks
 from pet_keras.errors import UserError
 from pet_keras.experiments import records
 from pet_keras.experiments.grid import choices, chosen
-from pet_keras.experiments.run import NOT_KEPT, check, checkpoint_of
+from pet_keras.experiments.run import NOT_KEPT, check, checkpoint_of, fingerprint_of
 from pet_keras.experiments.texts import sha256
 
 Job = collections.namedtuple('Job', 'run key fingerprint checksums')
@@ -141,7 +141,7 @@ class Schedule(object):
         return process
 
     def _job(self, run):
-        checksums, fingerprint = self._data_checksums(run), self._checkpoint(run).fingerprint
+        checksums, fingerprint = self._data_checksums(run), fingerprint_of(self._checkpoint(run))
         run = dict(run, choose={})
         return Job(run, records.key_of(run, fingerprint, checksums), fingerprint, checksums)
 

@@ -158,6 +158,19 @@ class Prompt(AllWeights):
             super(Prompt, self).describe())
 
 
+class Frozen(AllWeights):
+    """No weight of the checkpoint trains, and none is saved: what learns, if anything, stands beside it."""
+    name, keeps_checkpoint = 'frozen', True
+
+    def attach(self, transformer):
+        super(Frozen, self).attach(transformer)
+        for layer in transformer.model.layers:
+            layer.trainable = False
+
+    def describe(self):
+        return 'no weight of a checkpoint trains'
+
+
 def way_of(settings):
     """What `train=` was, from the settings of a saved model: 'all', 'prompt', or an object of one's own class."""
     settings = dict(settings)

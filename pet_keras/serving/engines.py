@@ -16,7 +16,7 @@ from pet_keras.serving.prompt_server import PromptServer
 
 
 class ClassifierEngine(object):
-    """A ClozeClassifier or a FineTuningClassifier. Arguments: `batch_size`, sequences a step."""
+    """A classifier of any kind. Arguments: `batch_size`, sequences a step."""
     def __init__(self, classifier, batch_size=32):
         self.classifier, self.batch_size, self._views = classifier, batch_size, {}
         self.can_fill = isinstance(classifier, ClozeClassifier)
@@ -46,17 +46,18 @@ class ClassifierEngine(object):
 
     def describe(self, name):
         """What a client wants to know of it, a dict for JSON."""
-        task, is_causal = self.classifier.task, self.classifier.checkpoint.is_causal
+        task, checkpoint = self.classifier.task, self.classifier.checkpoint
+        is_causal = bool(checkpoint and checkpoint.is_causal)  # a bag of words has none
         pattern = self.classifier.pattern if self.can_fill else None
         return description(name, self.classifier.kind, task, pattern,
-                           _patterns(task, pattern, is_causal) if pattern else (), self.can_fill, is_causal)
+                           _patterns(task, pattern, is_causal) if self.classifier.kind == 'cloze' else (), self.can_fill, is_causal)
 
     def _resolve(self, pattern):
         """A pattern's string, or None for the classifier's own."""
         if pattern is None:
             return None
         if not self.can_fill:
-            raise UserError('This model was fine-tuned: it reads the text alone and takes no pattern.')
+            raise UserError('A model of the kind %s reads the text alone and takes no pattern.' % self.classifier.kind)
         string = self.classifier.task.pattern(pattern).string
         return None if string == self._default else string
 
@@ -140,7 +141,7 @@ def load_engines(folders, checkpoint=None, precision='float32', batch_size=32):
             digits = fields['checkpoint']['fingerprint'], fields['checkpoint']['application']
             prompts.setdefault(digits, {})[name] = folder
         else:
-            classifier = load(folder, checkpoint if fields['keeps_checkpoint'] else None)
+            classifier = load(folder, checkpoint if fields['keeps_checkpoint'] and fields['checkpoint'] else None)
             classifier.precision = precision
             engines[name] = ClassifierEngine(classifier, batch_size)
     if checkpoint and not prompts and not any(engines[n].classifier.tuning.keeps_checkpoint for n in engines):

@@ -50,16 +50,18 @@ def export(classifier, folder, to='onnx', int8=False):
     texts, `vocab.txt`, `export.json` (labels, and the pattern as token ids) and `task.json`.
 
     Arguments:
-        classifier: a ClozeClassifier or FineTuningClassifier, trained or not.
+        classifier: any but a bag of words or a priming one, trained or not.
         folder: one that is not there yet.
         to: 'onnx' (`model.onnx`, for onnxruntime and others; see OnnxClassifier) or 'savedmodel' (TensorFlow's).
         int8: ONNX alone: weights of dense layers take one byte a number, and their products are of integers:
             onnxruntime's dynamic quantization. docs/export.md says what that gains and costs.
 
-    Raises: UserError where the folder is there, onnx is not installed, or the network has an operation that is not
-    known; OSError where the folder cannot be written. After any of them it is not there.
+    Raises: UserError for such a classifier, where the folder is there, onnx is not installed, or the network has an
+    operation that is not known; OSError where the folder cannot be written. After any of them it is not there.
     """
     check(folder, to, int8)
+    if not classifier.exports:
+        raise UserError('A model of the kind %s is more than one graph: it cannot be exported.' % classifier.kind)
     network, layer = classifier.build_scorer()
     layer.offset.assign(classifier.offset[None])
 

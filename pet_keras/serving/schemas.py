@@ -56,7 +56,7 @@ def schemas(max_text, max_texts):
 
     class Model(BaseModel):
         name: str
-        kind: str = Field(description='cloze, prompt, fine-tuning or exported')
+        kind: str = Field(description='prompt, exported, or as model.json says it: cloze, fine-tuning, …')
         description: str
         labels: list[str]
         pair: bool = Field(description='Whether it reads two texts.')

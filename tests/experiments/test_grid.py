@@ -62,6 +62,17 @@ def test_fine_tuning_and_prompts_have_no_written_patterns(small, write):
         [None], [{'prompt_tokens': 4, 'where': 'both'}]]
 
 
+def test_a_method_of_the_command_line_may_be_named_and_is_what_its_settings_make_it(small, write):
+    prompt = {'learn': 'labelled', 'prompt_tokens': 4}
+    small['methods'] = {'spelled out': dict(prompt, settings={'train': 'prompt', 'maxlen': 32}),
+                        'named': dict(prompt, classifier='p-tuning', settings={'maxlen': 32}),
+                        'pet': {'classifier': 'pet'}, 'cloze': {}}
+    small['seeds'] = 0
+    spelled, named, pet, cloze = [dict(run, method='') for run in Grid(write(small)).runs if run['patterns'] != ['P3']]
+    assert spelled == named and named['classifier'] == 'cloze' and named['settings']['train'] == 'prompt'
+    assert pet == cloze
+
+
 def test_yaml_says_the_same_as_json(small, write, tmp_path):
     yaml = pytest.importorskip('yaml')
     (tmp_path / 'grid.yaml').write_text(yaml.safe_dump(small, sort_keys=False), encoding='utf-8')
@@ -125,6 +136,10 @@ WRONG_METHODS = {
     'learn': ({'learn': 'labeled'}, "there is no 'labeled', perhaps 'labelled'"),
     'classifier': ({'classifier': 'svm'}, "there is no 'svm'"),
     'untrained head': ({'classifier': 'fine-tuning'}, 'fine-tuning learns from labelled texts'),
+    'settings of another': ({'classifier': 'p-tuning', 'settings': {'train': 'all'}},
+                            "settings.train of p-tuning is 'prompt'"),
+    'settings to choose': ({'learn': 'labelled', 'classifier': 'p-tuning', 'choose': {'settings.train': ['all']}},
+                           "settings.train of p-tuning is 'prompt'"),
     'fit': ({'learn': 'labelled', 'fit': 3}, 'fit: 3 is not an object'),
     'seed': ({'learn': 'labelled', 'fit': {'seed': 3}}, "'fit.seed' cannot be set"),
     'choose': ({'learn': 'labelled', 'choose': {'learning_rate': [1]}}, "'learning_rate' cannot be set or chosen"),

@@ -1,0 +1,82 @@
+"""Every method by its name: which classifier it is, with which settings, and what can be set of it."""
+import importlib
+import inspect
+from collections import namedtuple
+
+from pet_keras.errors import UserError
+
+# path: module and class in this folder; needs, takes: of 'labelled' and 'unlabelled' texts, what it cannot learn
+# without and what it can learn from; patterns, checkpoint: whether it has any
+Kind = namedtuple('Kind', 'path needs takes patterns checkpoint', defaults=(
+    (), ('labelled', 'unlabelled'), False, True))
+# kind: a name in KINDS, which saved models bear; settings: the constructor's arguments that make it this method; line:
+# what it does, for people
+Method = namedtuple('Method', 'kind settings line')
+
+_LABELLED = ('labelled',)
+KINDS = {
+    'cloze': Kind('cloze_classifier.ClozeClassifier', patterns=True),
+    'fine-tuning': Kind('fine_tuning.FineTuningClassifier', _LABELLED, _LABELLED),
+    'vat': Kind('vat.VatClassifier', _LABELLED),
+    'frozen-features': Kind('frozen_features.FrozenFeaturesClassifier', _LABELLED, _LABELLED),
+    'priming': Kind('priming.PrimingClassifier', _LABELLED, _LABELLED, patterns=True),
+    'bag-of-words': Kind('bag_of_words.BagOfWordsClassifier', _LABELLED, _LABELLED, checkpoint=False),
+}
+METHODS = {
+    'pet': Method('cloze', {}, "the word in a pattern's blank; all weights train"),
+    'p-tuning': Method('cloze', {'train': 'prompt'}, "the word in a pattern's blank; the rows of its [unused] tokens "
+                                                     'train, nothing else'),
+    'prefix-tuning': Method('cloze', {'train': 'prefix'}, "the word in a pattern's blank; keys and values before each "
+                                                          "layer's own train, nothing else"),
+    'adapters': Method('cloze', {'train': 'adapters'}, "the word in a pattern's blank; small layers inside each layer "
+                                                       'train'),
+    'fine-tuning': Method('fine-tuning', {}, 'a new output layer on the text alone; all weights train'),
+    'vat': Method('vat', {}, 'fine-tuning, and answers that small moves of the embeddings do not change; of unlabelled '
+                             'texts too'),
+    'frozen-features': Method('frozen-features', {}, 'a new output layer on vectors of the frozen model; it alone is '
+                                                     'learned'),
+    'priming': Method('priming', {}, 'a causal model reads labelled texts before each text; nothing trains'),
+    'bag-of-words': Method('bag-of-words', {}, 'which words and characters a text has; no checkpoint: the floor'),
+}
+DEFAULT = 'pet'
+
+
+def named(name):
+    """The Method of a name; 'cloze' is the default one, as a file of an experiment may call it."""
+    return METHODS[DEFAULT if name == 'cloze' else name]
+
+
+def class_of(kind):
+    """The classifier of a kind; it is imported now."""
+    module, name = KINDS[kind].path.split('.')
+    return getattr(importlib.import_module('pet_keras.classifiers.' + module), name)
+
+
+def arguments(kind):
+    """What can be set of a kind: (names of its constructor's arguments, names of its `fit`'s), two sets.
+
+    Task and texts are not among them.
+    """
+    from pet_keras.classifiers.training import Trainer
+    cls, fit = class_of(kind), set()
+    for function in [vars(base)['fit'] for base in cls.__mro__ if 'fit' in vars(base)] + [Trainer.__init__]:
+        parameters = inspect.signature(function).parameters.values()
+        fit.update(p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD)
+        if all(p.kind != p.VAR_KEYWORD for p in parameters):  # it hands nothing on
+            break
+    fit -= {'self', 'classifier', 'labelled', 'unlabelled', 'dev'}
+    return set(inspect.signature(cls.__init__).parameters) - {'self', 'task'}, fit - set(cls.without)
+
+
+def check_given(name, given):
+    """Raises UserError for the first of the command's options in `given` that a method does not take."""
+    def taken(method):
+        own, fit = arguments(method.kind)
+        found = (own | fit) - set(method.settings)
+        found.update(['causal'] * ('checkpoint' in own) + ['prompt_tokens', 'prompt_where'] * ('prompt_init' in own))
+        return found
+    for option in given:
+        if option not in taken(METHODS[name]):
+            others = [other for other, method in METHODS.items() if option in taken(method)]
+            raise UserError('--%s does not belong to --method %s, but to %s.' % (
+                option.replace('_', '-'), name, ', '.join(others)))

@@ -1,0 +1,62 @@
+import json
+import os
+
+import pytest
+from six_reviews import TEXTS
+
+from pet_keras.classifiers.fine_tuning import FineTuningClassifier
+from pet_keras.classifiers.methods import METHODS
+from pet_keras.classifiers.training import Trainer
+from pet_keras.cli.main import main
+
+
+def _train(checkpoint, reviews, out, *more):
+    return ('train', '--task', 'sentiment', '--checkpoint', checkpoint, '--labelled', reviews, '--out', out,
+            '--epochs', 2, '--batch-size', 2, *more)
+
+
+@pytest.mark.parametrize('method,kind,trained', [('fine-tuning', 'fine-tuning', 'all'),
+                                                 ('p-tuning', 'cloze', 'prompt')])
+def test_a_method_is_trained_evaluated_and_used_by_its_name(method, kind, trained, run, tiny, reviews, tmp_path):
+    out = str(tmp_path / 'out')
+    status, printed, err = run(*_train(tiny, reviews, out, '--method', method, '--dev', reviews))
+    assert status == 0, err
+    assert printed.startswith('fine-tuning; all weights train' if method == 'fine-tuning' else 'pattern [unused1]')
+    with open(os.path.join(out, 'model.json'), encoding='utf-8') as reader:
+        fields = json.load(reader)
+    assert (fields['kind'], fields['tuning']['train']) == (kind, trained)
+    status, printed, _ = run('evaluate', '--model', out, '--json', reviews)
+    best = max((h['dev_accuracy'], h['dev_log_likelihood']) for h in fields['history'])
+    assert (json.loads(printed)['accuracy'], json.loads(printed)['log_likelihood']) == pytest.approx(best, abs=1e-5)
+    status, printed, _ = run('predict', '--model', out, reviews)
+    assert status == 0 and [row.split('\t')[0] for row in printed.splitlines()[1:]] == TEXTS
+
+
+def test_an_interrupted_fine_tuning_goes_on(run, tiny, reviews, tmp_path, monkeypatch):
+    train_epoch = Trainer._train_epoch
+
+    def interrupted(self, epoch, streams):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        return train_epoch(self, epoch, streams)
+    whole, out = str(tmp_path / 'whole'), str(tmp_path / 'out')
+    assert run(*_train(tiny, reviews, whole, '--method', 'fine-tuning'))[0] == 0
+    monkeypatch.setattr(Trainer, '_train_epoch', interrupted)
+    assert run(*_train(tiny, reviews, out, '--method', 'fine-tuning'))[0] == 130
+    monkeypatch.setattr(Trainer, '_train_epoch', train_epoch)
+    assert run(*_train(tiny, reviews, out, '--method', 'fine-tuning', '--resume'))[0] == 0
+    assert FineTuningClassifier.load(out).history == FineTuningClassifier.load(whole).history
+
+
+@pytest.mark.parametrize('more', [('--mask-rate', '0.15'), ('--pattern', 'P1'), ('--prompt-tokens', '3'), (
+    '--auxiliary-weight', 'none'), ('--whole-words',)], ids=' '.join)
+def test_an_option_that_does_not_belong_to_the_method_is_one_line(more, fails, tiny, reviews, tmp_path):
+    error = fails(*_train(tiny, reviews, tmp_path / 'out', '--method', 'fine-tuning', *more))
+    assert '%s does not belong to --method fine-tuning, but to pet' % more[0] in error
+
+
+def test_help_says_what_each_method_is(capsys):
+    with pytest.raises(SystemExit):
+        main(['train', '--help'])
+    shown = capsys.readouterr().out
+    assert all('  %-18s %s\n' % (name, method.line) in shown for name, method in METHODS.items())
