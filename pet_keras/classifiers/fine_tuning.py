@@ -19,9 +19,13 @@ class FineTuningClassifier(TextClassifier):
     kind = 'fine-tuning'
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, train='all', dropout_rate=None,
-                 seed=0, precision='float32'):
-        super(FineTuningClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate, precision)
-        self.tuning, self._plain = AllWeights() if train == 'all' else train, plain_pattern(self.task.is_pair)
+                 seed=0, precision='float32', long='head'):
+        super(FineTuningClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate, precision, long)
+        if self.task.candidates:
+            raise UserError('Task %s has other label words for each text, and fine-tuning a column for each label: '
+                            'only a cloze can answer it.' % self.task.name)
+        self.tuning, self._plain = AllWeights() if train == 'all' else train, plain_pattern(self.task.slots)
+        self.frame = self._plain, self._plain.room(self.tokenizer, maxlen=self.maxlen)
         if not isinstance(self.tuning, AllWeights) or isinstance(self.tuning, Prompt):
             raise UserError("train=%r: 'all', or a way of tuning that is no prompt." % (train,))
         with seeded(seed):
@@ -65,4 +69,4 @@ class FineTuningClassifier(TextClassifier):
     @classmethod
     def from_settings(cls, task, checkpoint, fields):
         """The untrained classifier that a saved one was, from what `settings` gave."""
-        return cls(task, checkpoint, fields['maxlen'], way_of(fields['tuning']))
+        return cls(task, checkpoint, fields['maxlen'], way_of(fields['tuning']), long=fields.get('long', 'head'))

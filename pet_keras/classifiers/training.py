@@ -12,6 +12,7 @@ from pet_keras.backend import precision, seeded, tf
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
+from pet_keras.data.example import as_list
 from pet_keras.errors import UserError
 from pet_keras.networks.optimizers import Decay
 
@@ -221,8 +222,8 @@ class Trainer(object):
         """How many texts of each kind there are, and a digest of them."""
         texts, digest = [pair for s in streams for pair in zip(s.texts.examples, s.texts.targets)], hashlib.sha256()
         for example, target in texts:  # one by one: many of them make a long string
-            digest.update(json.dumps([example.text, example.text_b, np.asarray(target).tolist()]).encode())
-        digest.update(json.dumps([list(dev), self.classifier.task.scoring()]).encode())
+            digest.update(json.dumps(as_list(example._replace(label=np.asarray(target).tolist()))).encode())
+        digest.update(json.dumps([list(map(as_list, dev)), self.classifier.task.scoring()]).encode())
         labelled = sum(target is not None for _, target in texts)
         return {'labelled': labelled, 'unlabelled': len(texts) - labelled, 'dev': len(dev),
                 'digest of texts and label words': digest.hexdigest()[:12]}

@@ -110,7 +110,7 @@ def _pattern(args, checkpoint):
         return args.pattern
     where = args.prompt_where or ('after' if checkpoint.is_causal else 'before')
     pattern = prompt_pattern(8 if args.prompt_tokens is None else args.prompt_tokens, where, checkpoint.is_causal,
-                             task.is_pair)
+                             texts=task.slots.texts)
     words = ''.join(word for words in task.verbalizer.words.values() for word in words)
     if set(unused_tokens(words)) & set(unused_tokens(pattern)):
         raise UserError('The label words of task %s are [unused] tokens that the prompt would take too: give a '
