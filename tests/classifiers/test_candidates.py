@@ -107,9 +107,9 @@ def test_another_pattern_may_be_asked(masked):
 def test_it_learns_the_words_that_were_taken_out_and_is_saved(still, tmp_path):
     learned = ClozeClassifier(task(), still, maxlen=32, check_head=False)
     before = learned.evaluate(EXAMPLES)['log_likelihood']
-    learned.fit(EXAMPLES, dev=EXAMPLES, epochs=4, learning_rate=3e-3, batch_size=4)
-    after = learned.evaluate(EXAMPLES)
-    assert after['log_likelihood'] > before + .1 and after['accuracy'] == 100.
+    learned.fit(EXAMPLES, epochs=6, learning_rate=3e-3, batch_size=4)
+    after = learned.evaluate(EXAMPLES)['log_likelihood']
+    assert after > before + .2
     learned.save(str(tmp_path / 'model'))
     np.testing.assert_allclose(load(str(tmp_path / 'model')).predict_log_proba(EXAMPLES),
                                learned.predict_log_proba(EXAMPLES), atol=1e-6)
