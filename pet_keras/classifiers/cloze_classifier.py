@@ -6,7 +6,7 @@ from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.calibration import METHODS
 from pet_keras.classifiers.stepwise import StepwiseScorer
 from pet_keras.classifiers.text_classifier import TextClassifier
-from pet_keras.cloze.cloze import Cloze
+from pet_keras.cloze.cloze import cloze_of
 from pet_keras.cloze.prompt_pattern import prompt_tokens
 from pet_keras.errors import UserError
 from pet_keras.networks.diagnosis import looks_untrained
@@ -30,7 +30,7 @@ class ClozeClassifier(TextClassifier):
             `hf:owner/name`.
         pattern: a name in the task, or a pattern of your own; None takes the task's first, or for a causal model the
             first whose blank comes last.
-        maxlen: longest sequence in tokens; at most what the checkpoint allows. Longer texts are cut.
+        maxlen: longest sequence in tokens; at most what the checkpoint allows. Longer texts are cut, as `long` says.
         train: 'all' weights; 'prompt': the `[unused]` tokens' rows alone; 'prefix' or 'adapters' (docs/tuning.md); or
             an object: PrefixTuning(length=16), Adapters(size=8), or one of your own, as those of `networks.tuning`.
         prompt_encoder: of the `[unused]` tokens: None, 'lstm' or 'mlp', see PromptEncoder.
@@ -41,6 +41,8 @@ class ClozeClassifier(TextClassifier):
         seed: of the random rows and the encoder's weights.
         precision: of products: 'float32', 'bfloat16' (less exact; sums and weights stay float32), or 'auto', bfloat16
             where the processor is faster with it.
+        long: of a text that does not fit, the 'head' is read, or the 'tail', or all of it in 'windows', whose scores
+            are averaged; in training each time another window.
         check_head: whether to fill the blanks of a dozen sentences, and warn where the head looks untrained.
 
     With train='prompt' a pattern may have more `[unused]` tokens than the vocabulary: they start at random.
@@ -54,8 +56,8 @@ class ClozeClassifier(TextClassifier):
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, pattern=None, maxlen=128, train='all',
                  prompt_encoder=None, prompt_init='unused', dropout_rate=None, seed=0, precision='float32',
-                 check_head=True):
-        super(ClozeClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate, precision)
+                 long='head', check_head=True):
+        super(ClozeClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate, precision, long)
         if seed < 0:
             raise UserError('seed is 0 or more.')
         pattern = self.task.pattern(pattern, self.checkpoint.is_causal)
@@ -109,13 +111,17 @@ class ClozeClassifier(TextClassifier):
         if verbalizer.word_score == 'stepwise' and self.checkpoint.is_causal:
             raise UserError("word_score 'stepwise' is for masked models: a causal one reads a word's tokens one after "
                             'the other as it is.')
-        words = verbalizer.token_ids(self.tokenizer)
-        cloze = Cloze(pattern, words, self.tokenizer, self.maxlen, self.checkpoint.is_causal)
+        cloze = cloze_of(self.task, pattern, self.tokenizer, self.maxlen, self.checkpoint.is_causal)
         if self.cloze and pattern.string != self.pattern.string:
             self.offset = [0.] * len(self.labels)  # it was another question's
         self.cloze = cloze
-        if words != self.words:  # the scorer reads the logits of other words
-            self.words, self._scorer = words, None
+        if cloze.words != self.words:  # the scorer reads the logits of other words
+            self.words, self._scorer = cloze.words, None
+
+    @property
+    def frame(self):
+        """(its Pattern, how many tokens of texts fit into it)."""
+        return self.pattern, self.cloze.room
 
     @property
     def embedding(self):
@@ -141,9 +147,9 @@ class ClozeClassifier(TextClassifier):
             return StepwiseScorer(self.transformer, self.cloze, verbalizer)
         return super(ClozeClassifier, self).scorer()
 
-    def lesson(self, *arguments):
+    def lesson(self, texts, label, rng, *arguments):
         """What a Trainer shows of one example: see `Cloze.lesson`."""
-        return self.cloze.lesson(*arguments)
+        return self.cloze.lesson(self.part(texts, rng), label, rng, *arguments)
 
     def fit(self, labelled=None, unlabelled=None, dev=None, **settings):
         """Continues the model's own training on the cloze; the data given decide the regime.
@@ -168,6 +174,7 @@ class ClozeClassifier(TextClassifier):
     def from_settings(cls, task, checkpoint, fields):
         """The untrained classifier that a saved one was, from what `settings` gave."""
         classifier = cls(task, checkpoint, fields['pattern'], fields['maxlen'], way_of(fields['tuning']),
+                         long=fields.get('long', 'head'),
                          check_head=False)  # when it was made it was warned of, and it has learned since
         tokens = fields.get('prompt_tokens')
         if tokens is not None and tokens != classifier.prompt_tokens:

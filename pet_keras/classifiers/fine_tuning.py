@@ -15,17 +15,21 @@ class FineTuningClassifier(TextClassifier):
     """A dense layer on the `[CLS]` vector, all weights trained: arXiv 1810.04805, section 4.
 
     A causal model is read at its last token instead. `seed` starts the new layer's weights, which always train;
-    `train` says which others do: 'all', 'prefix', 'adapters', or an object as in ClozeClassifier. Arguments as in ClozeClassifier.
+    `train` says which others do: 'all', 'prefix', 'adapters', or an object as in ClozeClassifier. Arguments as there.
     """
     kind = 'fine-tuning'
     without = ('prompt_learning_rate', 'mask_rate', 'whole_words', 'auxiliary', 'auxiliary_weight', 'labelled_share',
                'unlabelled_weight')
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, train='all', dropout_rate=None,
-                 seed=0, precision='float32'):
-        super(FineTuningClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate, precision)
+                 seed=0, precision='float32', long='head'):
+        super(FineTuningClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate, precision, long)
+        if self.task.candidates:
+            raise UserError('Task %s has other label words for each text, and fine-tuning a column for each label: '
+                            'only a cloze can answer it.' % self.task.name)
         self.tuning = AllWeights() if train == 'all' else named_way(train)
-        self._plain = plain_pattern(self.task.is_pair)
+        self._plain = plain_pattern(self.task.slots)
+        self.frame = self._plain, self._plain.room(self.tokenizer, maxlen=self.maxlen)
         if not isinstance(self.tuning, AllWeights) or isinstance(self.tuning, Prompt):
             raise UserError("train=%r: 'all', 'prefix', 'adapters', or a way of tuning that is no prompt." % (train,))
         with seeded(seed):
@@ -69,4 +73,4 @@ class FineTuningClassifier(TextClassifier):
     @classmethod
     def from_settings(cls, task, checkpoint, fields):
         """The untrained classifier that a saved one was, from what `settings` gave."""
-        return cls(task, checkpoint, fields['maxlen'], way_of(fields['tuning']))
+        return cls(task, checkpoint, fields['maxlen'], way_of(fields['tuning']), long=fields.get('long', 'head'))

@@ -35,7 +35,7 @@ class FrozenFeaturesClassifier(AtOnce, FineTuningClassifier):
         scorer, questions = Scorer(network, None, None), [self.questions(self.tokenize(e)) for e in examples]
         found = np.zeros((len(examples), network.output.shape[-1]))
         for batch, *inputs in question_batches(questions, batch_size):
-            found[batch] = scorer.score(*inputs, self.precision)[:, 0]
+            found[batch] = scorer.score(inputs, self.precision)[:, 0]
         return found
 
     def learn(self, labelled, dev, seed):

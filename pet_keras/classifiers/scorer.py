@@ -11,13 +11,17 @@ class Scorer(object):
     """
     def __init__(self, network, layer, aggregation):
         self.network, self.layer, self.aggregation = network, layer, aggregation
-        self._traced = tf.function(self._run, [tf.TensorSpec([None, None], 'int32')] * 3, autograph=False)
+        shapes = [[None] * 2] * 3 + [[None] * 4 for tensor in network.inputs if len(tensor.shape) == 4]
+        self._traced = tf.function(self._run, [tf.TensorSpec(shape, 'int32') for shape in shapes], autograph=False)
 
-    def score(self, token_ids, segment_ids, positions, precision_of, run_eagerly=False):
-        """Scores float64 `[texts, labels]` of a batch of questions, products in the precision of this name."""
+    def score(self, inputs, precision_of, run_eagerly=False):
+        """Scores float64 `[texts, labels]` of a batch of questions, products in the precision of this name.
+
+        Arguments: `inputs`, what `question_batches` gives after the indices.
+        """
         run = self._run if run_eagerly else self._traced
         with precision(precision_of):
-            return run(*map(tf.constant, (token_ids, segment_ids, positions))).numpy()
+            return run(*map(tf.constant, inputs)).numpy()
 
-    def _run(self, token_ids, segment_ids, positions):
-        return self.network(model_inputs(self.network, token_ids, segment_ids, positions), training=False)
+    def _run(self, *inputs):
+        return self.network(model_inputs(self.network, *inputs), training=False)

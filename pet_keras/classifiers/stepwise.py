@@ -27,9 +27,10 @@ class StepwiseScorer(Scorer):
         super(StepwiseScorer, self).__init__(keras.models.Model(transformer.inputs, log_probs), layer,
                                              verbalizer.aggregation)
 
-    def score(self, token_ids, segment_ids, positions, *how):
+    def score(self, inputs, *how):
         """As Scorer's; what `how` says holds for each pass."""
-        first, words = super(StepwiseScorer, self).score(token_ids, segment_ids, positions, *how), []
+        first, words = super(StepwiseScorer, self).score(inputs, *how), []
+        token_ids, segment_ids, positions = inputs
         for question, columns in self.words:
             rows = slice(question, None, self.questions)
             words.append(self._word(first[rows], columns, token_ids[rows], segment_ids[rows], positions[rows], how))
@@ -41,7 +42,7 @@ class StepwiseScorer(Scorer):
         total, left = np.zeros(len(every)), np.ones((len(every), length), bool)
         for step in range(length):
             if step:
-                log_probs = super(StepwiseScorer, self).score(token_ids, segment_ids, positions, *how)
+                log_probs = super(StepwiseScorer, self).score((token_ids, segment_ids, positions), *how)
             found = log_probs[:, np.arange(length), columns]
             surest = np.where(left, found, -np.inf).argmax(axis=1)
             total += found[every, surest]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pet_keras.cloze.batching import batches_by_length
+from pet_keras.data.example import as_list
 from pet_keras.errors import UserError
 
 # texts: a sequence of ([token ids of each text], target), the target a label index, a soft label (an array of
@@ -46,8 +47,8 @@ def trained_on(streams, dev, task):
     """How many texts of each kind there are, and a digest of them and of the label words, a dict."""
     texts, digest = [pair for s in streams for pair in zip(s.texts.examples, s.texts.targets)], hashlib.sha256()
     for example, target in texts:  # one by one: many of them make a long string
-        digest.update(json.dumps([example.text, example.text_b, np.asarray(target).tolist()]).encode())
-    digest.update(json.dumps([list(dev), task.scoring()]).encode())
+        digest.update(json.dumps(as_list(example._replace(label=np.asarray(target).tolist()))).encode())
+    digest.update(json.dumps([list(map(as_list, dev)), task.scoring()]).encode())
     labelled = sum(target is not None for _, target in texts)
     return {'labelled': labelled, 'unlabelled': len(texts) - labelled, 'dev': len(dev),
             'digest of texts and label words': digest.hexdigest()[:12]}

@@ -14,6 +14,7 @@ from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.batching import lesson_batches, question_batches
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.cloze.task import Task
+from pet_keras.cloze.windows import check_long, parts
 from pet_keras.data.example import Example, as_example
 from pet_keras.errors import UserError
 from pet_keras.networks.losses import weighted_crossentropy
@@ -30,8 +31,8 @@ def check_hard(examples):
 class TextClassifier(object):
     """Base class of the classifiers.
 
-    A subclass has `tuning`, `transformer` and `model` (inputs `token_ids, segment_ids, positions`; logits at
-    the positions) and defines `questions` (the sequences that score one example), `build_scorer` (the
+    A subclass has `frame`, the Pattern in which texts stand and the tokens that it leaves for them, `tuning`,
+    `transformer` and `model` (inputs `token_ids, segment_ids, positions`; logits at the positions) and defines `questions` (the sequences that score one example), `build_scorer` (the
     network whose output is the labels' scores) and `lesson` (the training sequence of one example). It may
     override `objective`, what a training step computes.
 
@@ -42,7 +43,7 @@ class TextClassifier(object):
     without = ()  # settings of a Trainer that mean nothing to it
     exports = True  # whether one graph can do what it does
 
-    def __init__(self, task, checkpoint, maxlen, dropout_rate, precision='float32'):
+    def __init__(self, task, checkpoint, maxlen, dropout_rate, precision='float32', long='head'):
         self.task = task if isinstance(task, Task) else Task.load(task)
         self.checkpoint = checkpoint if checkpoint is None or isinstance(checkpoint, Checkpoint) else (
             Checkpoint(checkpoint))
@@ -56,6 +57,7 @@ class TextClassifier(object):
         self.dropout = {} if dropout_rate is None else dict.fromkeys(rates, dropout_rate)
         if precision not in PRECISIONS:
             raise UserError('precision=%r: choose %s.' % (precision, ', '.join(PRECISIONS)))
+        self.long = check_long(long)
         self.precision, self._scorer, self._offset = precision, None, np.zeros(len(self.labels))
         self.history, self.trained_on, self.step_seconds = [], {}, None  # of the last training
         self.step = None  # what it traced, which keeps the optimizer's variables
@@ -102,26 +104,42 @@ class TextClassifier(object):
             type(self.tuning) not in SHIPPED)
 
     def tokenize(self, example):
-        """Token ids of each of the example's texts: a list of one or two lists."""
-        return [self.tokenizer.tokens_to_ids(tokenize(self.tokenizer, text))
-                for text in (example.text, example.text_b) if text is not None]
+        """Token ids of each of the example's texts, a list of lists; last, where its label words are its own, a list of
+        their token ids, in which a token that the vocabulary has not is `[UNK]`."""
+        def ids(text):
+            return self.tokenizer.tokens_to_ids(tokenize(self.tokenizer, text))
+        own = [list(map(ids, example.words))] if self.task.candidates else []
+        return list(map(ids, self.task.texts(example))) + own
+
+    def parts(self, texts):
+        """What is read of an example that is tokenized: see `windows.parts`."""
+        return parts(texts, *self.frame, self.long)
+
+    def part(self, texts, rng):
+        """What is read of it at a time: one of its parts, drawn where there are several."""
+        found = self.parts(texts)
+        return found[rng.integers(len(found)) if len(found) > 1 else 0]
 
     # --- scoring --------------------------------------------------------------------------------------
 
     def label_scores(self, examples, batch_size=32, verbose=0):
         """Scores of the labels, float64 `[len(examples), len(labels)]`: log-probabilities up to a constant an
         example, not normalised over the labels, with the offset. Arguments as in `predict`."""
-        return self.score_questions([self.questions(self.tokenize(e)) for e in self.examples(examples)], batch_size, verbose)
+        examples = self.examples(examples)
+        asked = [(i, self.questions(part)) for i, e in enumerate(examples) for part in self.parts(self.tokenize(e))]
+        owner, scores = np.array([i for i, _ in asked], int), np.zeros((len(examples), len(self.labels)))
+        np.add.at(scores, owner, self.score_questions([questions for _, questions in asked], batch_size, verbose))
+        return scores / np.bincount(owner, minlength=len(examples))[:, None]  # the mean over the parts
 
     def score_questions(self, examples, batch_size=32, verbose=0):
-        """What `label_scores` returns, of examples as lists of Questions."""
+        """What `label_scores` returns, of lists of Questions."""
         if self._scorer is None or self._scorer.aggregation != self.task.verbalizer.aggregation:
             self._scorer = self.scorer()
             self._scorer.layer.offset.assign(self._offset[None])
         bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
         scores = np.zeros((len(examples), len(self.labels)))
         for batch, *inputs in question_batches(examples, batch_size):
-            scores[batch] = self._scorer.score(*inputs, self.precision, self.run_eagerly)
+            scores[batch] = self._scorer.score(inputs, self.precision, self.run_eagerly)
             if bar:
                 bar.add(len(batch))
         return scores
@@ -170,6 +188,9 @@ class TextClassifier(object):
 
         Raises: UserError for a method that does not suit the classifier, or lacks texts, or has no use for them.
         """
+        if self.task.candidates:
+            raise UserError('Task %s has other label words for each text, so there is no taste for some of them to '
+                            'correct.' % self.task.name)
         examples = None if examples is None else self.examples(examples)
         check_hard(examples or [])
         self.offset = offset_of(self, examples, method, prior, batch_size, premise)
@@ -240,14 +261,20 @@ class TextClassifier(object):
         examples = []
         for i, item in enumerate(items):
             example = as_example(item, i)
-            self.task.pattern().texts(example.text, example.text_b)
-            examples.append(example._replace(label=self._label(example.label)) if labelled else example)
+            self.task.texts(example)
+            examples.append(example._replace(label=self._label(example)) if labelled else example)
         return examples
 
-    def _label(self, label):
-        """A label, hard or soft, in the task's spelling."""
+    def _label(self, example):
+        """An example's label, hard or soft, in the task's spelling."""
+        label, words = example.label, example.words
         if not isinstance(label, dict):
-            return self.task.label_of(label)
+            found = self.task.label_of(label)
+            if self.task.candidates and self.labels.index(found) >= len(words):
+                raise UserError('The label %s is that of none of the candidates %s.' % (found, ', '.join(words)))
+            return found
+        if self.task.candidates:
+            raise UserError('A label of task %s is a candidate of one text, so it cannot be soft.' % self.task.name)
         shares = list(label.values())
         if not all(isinstance(p, numbers.Real) and p >= 0 for p in shares) or not abs(sum(shares) - 1) <= 1e-3:
             raise UserError('A soft label is a dict of label: probability, and they sum to 1; not %r.' % label)
@@ -260,7 +287,8 @@ class TextClassifier(object):
 
     def settings(self):
         """What besides weights and task tells this classifier from another, as `load` needs it."""
-        return {'tuning': self.tuning.settings(), 'maxlen': self.maxlen}
+        return dict({'tuning': self.tuning.settings(), 'maxlen': self.maxlen},
+                    **{'long': self.long} if self.long != 'head' else {})
 
     def added_tensors(self):
         """The weights that no checkpoint holds, a dict name → array."""

@@ -67,6 +67,8 @@ def add_model_options(parser):
     parser.add_argument('--precision', choices=['float32', 'bfloat16', 'auto'], default='float32', help='of products: '
                         'bfloat16 is less exact; auto takes it where the processor is faster with it (default float32)')
     parser.add_argument('--maxlen', type=int, help='longest sequence in tokens; longer texts are cut (default 128)')
+    parser.add_argument('--long', choices=['head', 'tail', 'windows'], help='of a longer text: read its beginning '
+                        '(default), its end, or all of it in overlapping windows, whose scores are averaged')
 
 
 def add_engine_option(parser):
@@ -79,7 +81,7 @@ def check_onnx(args):
     """Raises UserError for an option of --engine onnx that only TensorFlow carries out."""
     if not args.model:
         raise UserError('--engine onnx takes --model DIR, a folder that pet-keras export wrote.')
-    for name in ('pattern', 'checkpoint', 'causal', 'maxlen', 'calibrate', 'calibrate_on'):
+    for name in ('pattern', 'checkpoint', 'causal', 'maxlen', 'long', 'calibrate', 'calibrate_on'):
         if getattr(args, name, None):
             raise UserError('--%s has no effect on an exported model: set it before pet-keras export.' % (
                 name.replace('_', '-')))
@@ -100,7 +102,7 @@ def open_classifier(args):
         raise UserError('--%s belongs to --task; a model folder has its own.' % given[0])
     from pet_keras.classifiers.loading import load
     classifier = load(args.model, args.checkpoint)
-    classifier.precision = args.precision
+    classifier.precision, classifier.long = args.precision, args.long or classifier.long
     return classifier
 
 
@@ -125,4 +127,4 @@ def new_classifier(args, checkpoint, **settings):
     """An untrained classifier of --task, --pattern and --maxlen."""
     from pet_keras.classifiers.cloze_classifier import ClozeClassifier
     return ClozeClassifier(args.task, checkpoint, args.pattern, args.maxlen or 128, precision=args.precision,
-                           **settings)
+                           long=args.long or 'head', **settings)

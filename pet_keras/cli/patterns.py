@@ -123,7 +123,7 @@ def _write(task, path):
 def _proposed(task, checkpoint, labelled, unlabelled, most):
     from pet_keras.experiments.proposals import mined_patterns, paraphrased_patterns, preferred_words
     texts, known = unlabelled + labelled, {pattern.string for pattern in task.patterns.values()}
-    mined = [] if task.is_pair else mined_patterns(task, texts, most)
+    mined = [] if task.is_pair or task.fields else mined_patterns(task, texts, most)
     found = [('mined', string) for string in mined]
     if not checkpoint.is_causal:
         found += [('paraphrased', string) for string in paraphrased_patterns(task, task.pattern(), texts, checkpoint,
@@ -161,8 +161,7 @@ def _words(given, task):
 
 def _print(task, ranked, labelled, unlabelled):
     print('\n%d labelled and %d unlabelled texts; 95 %% intervals in brackets.' % (labelled, unlabelled))
-    example = task.example or ['…', '…'][:1 + task.is_pair]
-    from pet_keras.cloze.pattern import Pattern
+    example = task.example or ['…'] * len(task.slots.names)
     for place, one in enumerate(ranked, 1):
         figures = '%.3f bits' % one.information
         if one.auc is not None:
@@ -170,5 +169,5 @@ def _print(task, ranked, labelled, unlabelled):
                 (one.auc,) + one.auc_interval + (one.accuracy,) + one.accuracy_interval + (figures,))
         print('\n%d. %s  %s\n   %s' % (place, one.name, one.pattern, figures))
         for label, words in one.words.items():
-            print('   %s: %s%s' % (label, Pattern(one.pattern).fill(*example, word=words[0]),
+            print('   %s: %s%s' % (label, task.pattern(one.pattern).fill(*example, word=words[0]),
                                    '  (also %s)' % ' '.join(words[1:]) if words[1:] else ''))

@@ -1,11 +1,12 @@
 """`pet-keras predict`: labels and probabilities for texts."""
+import functools
 import os
 import sys
 
 from pet_keras.cli.options import FILES, add_classifier_options, add_command, add_engine_option, calibrate
 from pet_keras.cli.options import open_classifier
 from pet_keras.data.reading import format_of, read_rows
-from pet_keras.data.writing import write_predictions
+from pet_keras.data.writing import write_fewclue, write_predictions
 from pet_keras.errors import UserError
 
 
@@ -17,6 +18,8 @@ def add_parser(commands):
                         'input, one text a line')
     parser.add_argument('--out', metavar='DIR', help='write DIR/FILE instead of standard output; for plain text a '
                         'table, DIR/FILE.tsv')
+    parser.add_argument('--format-out', choices=['fewclue'], help="fewclue: as FewCLUE's leaderboard takes it, one line "
+                        "of JSON a text, with its id and its label in the benchmark's own spelling")
     add_engine_option(parser)
 
 
@@ -27,6 +30,7 @@ def run(args):
     targets = _targets(args.out, args.files, formats) if args.out else [None] * len(formats)
     classifier = open_classifier(args)
     inputs = [read_rows(path, classifier.task, False, format) for path, format in zip(args.files, formats)]
+    write = functools.partial(write_fewclue, classifier.task) if args.format_out else write_predictions
     classifier.run_eagerly = sum(map(len, inputs)) <= 2 and not args.calibrate_on
     calibrate(classifier, args, [row.example for rows in inputs for row in rows])
     if args.out:
@@ -35,9 +39,9 @@ def run(args):
         proba = classifier.predict_proba([r.example for r in rows], args.batch_size,
                                          verbose=int(bool(args.out) and sys.stdout.isatty()))
         if not target:
-            write_predictions(sys.stdout, format, rows, classifier.labels, proba)
+            write(sys.stdout, format, rows, classifier.labels, proba)
             continue
-        _write(target, format, rows, classifier.labels, proba)
+        _write(target, write, format, rows, classifier.labels, proba)
         print('%s: %d texts' % (target, len(rows)), file=sys.stderr)
 
 
@@ -58,11 +62,11 @@ def _targets(folder, paths, formats):
     return list(targets)
 
 
-def _write(target, *predictions):
+def _write(target, write, *predictions):
     """Writes a file whole or not at all."""
     try:
         with open(target + '.part', 'w', encoding='utf-8') as writer:
-            write_predictions(writer, *predictions)
+            write(writer, *predictions)
         os.replace(target + '.part', target)
     except BaseException:  # an interrupt too
         if os.path.exists(target + '.part'):

@@ -86,7 +86,7 @@ def _engines(args, folders):
     if args.task:
         classifier = open_classifier(args)
         return {classifier.task.name: ClassifierEngine(classifier, args.batch_size)}
-    given = [name for name in ('pattern', 'maxlen', 'causal') if getattr(args, name)]
+    given = [name for name in ('pattern', 'maxlen', 'long', 'causal') if getattr(args, name)]
     if given:
         raise UserError('--%s belongs to --task; a model folder has its own.' % given[0])
     return load_engines(folders, args.checkpoint, args.precision, args.batch_size)

@@ -11,7 +11,7 @@ _HELP = FILES + '\n\nmethods, of which not all take every option:\n' + '\n'.join
     '  %-18s %s' % (name, method.line) for name, method in METHODS.items())
 # The arguments that are for the command itself; those of `add_model_options`, as they are where they are not given
 _OWN = {'command', 'run', 'task', 'labelled', 'unlabelled', 'dev', 'format', 'method', 'calibrate', 'calibrate_on'}
-_NOT_GIVEN = {'pattern': None, 'checkpoint': None, 'causal': False, 'precision': 'float32', 'maxlen': None}
+_NOT_GIVEN = {'pattern': None, 'checkpoint': None, 'causal': False, 'precision': 'float32', 'maxlen': None, 'long': None}
 
 
 def add_parser(commands):
@@ -143,7 +143,7 @@ def _pattern(task, checkpoint, given):
     if not asked and (not wanted or pattern or unused_tokens(task.pattern(None, checkpoint.is_causal).string)):
         return pattern
     where = given.get('prompt_where') or ('after' if checkpoint.is_causal else 'before')
-    pattern = prompt_pattern(given.get('prompt_tokens', 8), where, checkpoint.is_causal, task.is_pair)
+    pattern = prompt_pattern(given.get('prompt_tokens', 8), where, checkpoint.is_causal, texts=task.slots.texts)
     words = ''.join(word for words in task.verbalizer.words.values() for word in words)
     if set(unused_tokens(words)) & set(unused_tokens(pattern)):
         raise UserError('The label words of task %s are [unused] tokens that the prompt would take too: give a '

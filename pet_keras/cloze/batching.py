@@ -42,6 +42,9 @@ def lesson_batches(batches, auxiliary_weight=None):
 def question_batches(examples, batch_size):
     """`(indices of the examples, token_ids, segment_ids, positions)`, sequences of one example side by side.
 
+    Where words are the examples' own, these are the fifth: int `[examples, questions, labels, tokens]`, -1 where there
+    is none.
+
     Arguments: `examples`, a list of Questions each; `batch_size`, sequences in a batch (at least one
     example's). The examples of a batch have equally many questions.
     """
@@ -52,5 +55,16 @@ def question_batches(examples, batch_size):
     for count in np.unique(counts):
         same = np.flatnonzero(counts == count)
         for batch in batches_by_length(lengths[same], max(1, batch_size // count)):
-            ids, segments, positions = zip(*[q for i in same[batch] for q in examples[i]])
-            yield same[batch], pad(ids), pad(segments), pad(positions)
+            ids, segments, positions, words = zip(*[q for i in same[batch] for q in examples[i]])
+            positions = pad(positions)
+            own = [_pad_words(words, positions.shape[1]).reshape(len(batch), count, len(words[0]), -1)] if words[0] else []
+            yield (same[batch], pad(ids), pad(segments), positions, *own)
+
+
+def _pad_words(questions, tokens):
+    """Token ids of the words of each question → int32 `[questions, labels, tokens]`, padded with -1."""
+    padded = np.full((len(questions), len(questions[0]), tokens), -1, 'int32')
+    for row, words in zip(padded, questions):
+        for place, ids in zip(row, words):
+            place[:len(ids)] = ids
+    return padded

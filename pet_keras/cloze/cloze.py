@@ -3,6 +3,7 @@
 A masked model sees `[MASK]` and answers there. A causal model answers where it reads the token before,
 and for the later tokens of a word it must be shown the earlier ones (teacher forcing).
 """
+import copy
 from collections import namedtuple
 
 import numpy as np
@@ -11,8 +12,9 @@ from pet_keras.cloze.masking import random_masking, word_groups
 from pet_keras.cloze.pattern import plain_pattern
 from pet_keras.errors import UserError
 
-# One sequence, and where logits are wanted
-Question = namedtuple('Question', 'token_ids segment_ids positions')
+# One sequence, and where logits are wanted; words: where they are the example's own, the token ids of each label's that
+# this sequence asks about, none for those that another does
+Question = namedtuple('Question', 'token_ids segment_ids positions words', defaults=((),))
 # One training sequence: the ids shown, where something is wanted, the ids (or classes) wanted, the weight of each,
 # and how many of them, the first ones, are the label's; the others are auxiliary
 Lesson = namedtuple('Lesson', 'token_ids segment_ids positions targets weights answers')
@@ -28,13 +30,18 @@ class Cloze(object):
     that comes before the text.
     """
     def __init__(self, pattern, words, tokenizer, maxlen, causal=False):
-        self.pattern, self.words, self.tokenizer = pattern, words, tokenizer
+        self.pattern, self.tokenizer = pattern, tokenizer
         self.maxlen, self.causal = maxlen, causal
-        self.plain = plain_pattern(pattern.is_pair)
+        self.plain = plain_pattern(pattern.slots)
         kinds = [kind for kind, _ in pattern.pieces]
         if causal and 'hole' in kinds[kinds.index('mask'):]:
             raise UserError('Pattern %r: a causal language model reads from left to right, so the text must come '
                             'before [MASK]: {text}总之[MASK], or prompt_pattern(8, causal=True).' % pattern.string)
+        self._ask_about(words)
+        self.room = pattern.room(tokenizer, max(map(len, self._fillers)), maxlen)  # tokens of texts
+
+    def _ask_about(self, words):
+        self.words = words
         self.columns = sorted({token for _, ids in words for token in ids})  # the token ids whose logits are wanted
         shown = [self._shown(ids) for _, ids in words]
         self._fillers = list(dict.fromkeys(shown))  # what stands in the blank, in one sequence each
@@ -42,8 +49,6 @@ class Cloze(object):
         self.answers = [[(self._fillers.index(filler), [self.columns.index(token) for token in ids])
                          for (k, ids), filler in zip(words, shown) if k == label]
                         for label in range(1 + max(k for k, _ in words))]
-        pattern.encode(tokenizer, *[''] * (1 + pattern.is_pair), word_length=max(map(len, self._fillers)),
-                       maxlen=maxlen)
 
     def _shown(self, word):
         """What stands in the blank where `word` is asked about, a tuple of token ids."""
@@ -112,3 +117,43 @@ class Cloze(object):
         for position, token_id in zip(encoded.mask_positions, filler):
             encoded.token_ids[position] = token_id
         return encoded
+
+
+class CandidateCloze(Cloze):
+    """The cloze of a task whose label words belong to each example.
+
+    What it is asked about is the token ids of the example's texts and, the last of them, of its candidates, a list each.
+
+    Arguments: `labels`, how many there are: an example may have fewer candidates; the others as of Cloze.
+    """
+    needs_whole_vocabulary = True  # which logits are wanted, only the example says
+
+    def __init__(self, pattern, labels, tokenizer, maxlen, causal=False):
+        blank = [tokenizer._token_mask_id] * sum(value for kind, value in pattern.pieces if kind == 'mask')
+        super(CandidateCloze, self).__init__(pattern, [(0, blank)], tokenizer, maxlen, causal)
+        self.labels = labels
+
+    def _asking(self, candidates):
+        """A copy of it that asks about these."""
+        asking = copy.copy(self)
+        asking._ask_about(list(enumerate(candidates)))
+        return asking
+
+    def questions(self, texts):
+        """The sequences needed to score the example's candidates, each with those that it asks about."""
+        *texts, candidates = texts
+        asking, asked = self._asking(candidates), candidates + [[]] * (self.labels - len(candidates))
+        return [question._replace(words=[ids if ids and self._shown(ids) == filler else [] for ids in asked])
+                for question, filler in zip(Cloze.questions(asking, texts), asking._fillers)]
+
+    def lesson(self, texts, label, *arguments, **settings):
+        """The training sequence of one example: see Cloze."""
+        *texts, candidates = texts
+        return Cloze.lesson(self._asking(candidates), texts, label, *arguments, **settings)
+
+
+def cloze_of(task, pattern, tokenizer, maxlen, causal=False):
+    """The Cloze, or CandidateCloze, that asks a task's question in a Pattern; arguments and errors as theirs."""
+    if task.candidates:
+        return CandidateCloze(pattern, len(task.labels), tokenizer, maxlen, causal)
+    return Cloze(pattern, task.verbalizer_of(pattern).token_ids(tokenizer), tokenizer, maxlen, causal)

@@ -2,10 +2,10 @@
 import re
 from collections import namedtuple
 
+from pet_keras.cloze.fields import PAIR, TEXT
 from pet_keras.errors import UserError
 
 _PIECE = re.compile(r'\{(\w*)\}|(\[(?:MASK|SEP|PAD|CLS|UNK|unused\d+)\])')
-_HOLES = ('text', 'text_a', 'text_b')
 
 
 def shorten(string):
@@ -19,21 +19,23 @@ def tokenize(tokenizer, text):
 
 
 def fitting_lengths(lengths, room):
-    """How many tokens of one or two texts fit into `room`: the longer is cut first, the first of equal ones.
+    """How many tokens of each text fit into `room`: the longest is cut first, the first of equal ones.
 
-    >>> fitting_lengths([100, 4], 10), fitting_lengths([100, 100], 11)
-    ([6, 4], [5, 6])
+    >>> fitting_lengths([100, 4], 10), fitting_lengths([100, 100], 11), fitting_lengths([9, 2, 9], 9)
+    ([6, 4], [5, 6], [3, 2, 4])
     """
-    if len(lengths) == 1:
-        return [min(lengths[0], room)]
-    first, second = lengths
-    first = min(first, max(room // 2, room - second))
-    return [first, min(second, room - first)]
+    if sum(lengths) <= room:
+        return list(lengths)
+    level = max(n for n in range(room + 1) if sum(min(length, n) for length in lengths) <= room)
+    kept = [min(length, level) for length in lengths]
+    for i in [i for i, length in enumerate(lengths) if length > level][::-1][:room - sum(kept)]:
+        kept[i] += 1
+    return kept
 
 
-def plain_pattern(is_pair):
-    """The pattern of a text, or two, without a blank."""
-    return Pattern('{text_a}[SEP]{text_b}' if is_pair else '{text}')
+def plain_pattern(slots):
+    """The pattern of an example's texts without a blank."""
+    return Pattern(slots.texts.replace('[MASK]', ''), slots)
 
 
 Encoded = namedtuple('Encoded', 'token_ids segment_ids mask_positions text_positions')
@@ -49,18 +51,21 @@ class Pattern(object):
     >>> Pattern('[MASK]满意。{text}').fill('房间很干净', word='很')
     '很满意。房间很干净'
 
+    Arguments: `string`; `slots`, the Slots of a task that has holes of its own, of which a pattern takes what it needs.
+
     Raises: UserError for an unknown `{name}`, no text, or more than one run of `[MASK]`.
     """
-    def __init__(self, string):
-        self.string = string
+    def __init__(self, string, slots=None):
+        slots = None if slots in (TEXT, PAIR) else slots
+        self.string, known = string, slots.names if slots else TEXT.names + PAIR.names
         self.pieces = []  # ('text', s) | ('token', '[unused1]') | ('mask', n) | ('hole', 'text')
         end = 0
         for match in _PIECE.finditer(string):
             self._literal(string[end:match.start()])
             hole, token = match.groups()
             if token is None:
-                if hole not in _HOLES:
-                    raise UserError('Pattern %r: {%s} is not one of {text}, {text_a}, {text_b}.' % (string, hole))
+                if hole not in known:
+                    raise UserError('Pattern %r: {%s} is not one of {%s}.' % (string, hole, '}, {'.join(known)))
                 self.pieces.append(('hole', hole))
             elif token == '[MASK]' and self.pieces and self.pieces[-1][0] == 'mask':
                 self.pieces[-1] = ('mask', self.pieces[-1][1] + 1)
@@ -69,8 +74,11 @@ class Pattern(object):
             end = match.end()
         self._literal(string[end:])
         self.holes = [value for kind, value in self.pieces if kind == 'hole']
-        if sorted(self.holes) not in (['text'], ['text_a', 'text_b']):
+        if slots and (not self.holes or len(set(self.holes)) < len(self.holes)):
+            raise UserError('Pattern %r must hold one of {%s} or more, each once.' % (string, '}, {'.join(known)))
+        if not slots and sorted(self.holes) not in (['text'], ['text_a', 'text_b']):
             raise UserError('Pattern %r must hold {text} once, or {text_a} and {text_b} once each.' % string)
+        self.slots = slots or (PAIR if 'text_b' in self.holes else TEXT)
         if sum(kind == 'mask' for kind, _ in self.pieces) > 1:
             raise UserError('Pattern %r has [MASK] in more than one place: one label word fills one blank.' % string)
 
@@ -94,30 +102,45 @@ class Pattern(object):
 
     @property
     def is_pair(self):
-        return 'text_b' in self.holes
+        return self.slots == PAIR
 
-    def texts(self, text, text_b=None):
-        """The example's texts by hole; UserError if there is one text where two are wanted, or two for one."""
-        if self.is_pair != (text_b is not None):
-            raise UserError('Pattern %r takes %s.' % (
-                self.string, 'two texts, but only one was given' if self.is_pair else 'one text, but two were given'))
-        return {'text_a': text, 'text_b': text_b} if self.is_pair else {'text': text}
+    def texts(self, *texts):
+        """The example's texts by hole; UserError if there are too few, or too many."""
+        texts = [text for text in texts if text is not None]
+        if len(texts) != len(self.slots.names):
+            raise UserError('Pattern %r takes %s.' % (self.string, (
+                'two texts, but only one was given' if self.is_pair else 'one text, but two were given')
+                if self.slots in (TEXT, PAIR) and len(texts) in (1, 2) else '%s, but %d texts were given' % (
+                    ', '.join(self.slots.names), len(texts))))
+        return dict(zip(self.slots.names, texts))
 
-    def fill(self, text, text_b=None, word=None):
+    def fill(self, *texts, word=None):
         """The cloze as a person reads it; `word` None leaves the blank as ____."""
-        texts = self.texts(text, text_b)
+        texts = self.texts(*texts)
         blank = word if word is not None else '____'
         return ''.join({'hole': lambda v: texts[v], 'mask': lambda v: blank}.get(kind, str)(value)
                        for kind, value in self.pieces)
 
-    def encode(self, tokenizer, text, text_b=None, word_length=1, maxlen=128):
+    def room(self, tokenizer, word_length=1, maxlen=128):
+        """How many tokens of texts fit between those of the pattern; UserError for fewer than it has holes."""
+        return self._room(self._tokens(tokenizer, word_length), maxlen)
+
+    def _room(self, fixed, maxlen):
+        room = maxlen - 2 - sum(len(ids) for kind, ids in fixed if kind != 'hole')
+        if room < len(self.holes):
+            raise UserError('Pattern %r takes %d tokens and leaves no room for a text within maxlen=%d.' % (
+                shorten(self.string), maxlen - room, maxlen))
+        return room
+
+    def encode(self, tokenizer, *texts, word_length=1, maxlen=128):
         """Token ids of the cloze, with the places of the blank and of the texts.
 
-        Texts that do not fit are cut at their ends, the longer one first; the pattern is never cut.
+        Texts that do not fit are cut at their ends (the piece before a span at its beginning), the longest one first;
+        the pattern is never cut.
 
         Arguments:
             tokenizer: bert4keras Tokenizer.
-            text, text_b: str, or a list of token ids (a text tokenized before).
+            texts: one for each of `slots.names`: str, or a list of token ids (a text tokenized before).
             word_length: tokens of the label word, the number of `[MASK]` written.
             maxlen: tokens in all, `[CLS]` and `[SEP]` included.
 
@@ -125,15 +148,12 @@ class Pattern(object):
 
         Raises: UserError for a pattern with a character that the vocabulary has not, or too long for maxlen.
         """
-        fixed, texts = self._tokens(tokenizer, word_length), self.texts(text, text_b)
+        fixed, texts = self._tokens(tokenizer, word_length), self.texts(*texts)
         texts = {name: tokenizer.tokens_to_ids(tokenize(tokenizer, t)) if isinstance(t, str) else t
-                 for name, t in texts.items()}
-        room = maxlen - 2 - sum(len(ids) for kind, ids in fixed if kind != 'hole')
-        if room < len(texts):
-            raise UserError('Pattern %r takes %d tokens and leaves no room for a text within maxlen=%d.' % (
-                shorten(self.string), maxlen - room, maxlen))
-        kept = fitting_lengths(list(map(len, texts.values())), room)
-        texts = {name: list(ids[:n]) for n, (name, ids) in zip(kept, texts.items())}
+                 for name, t in texts.items() if name in self.holes}
+        kept = fitting_lengths(list(map(len, texts.values())), self._room(fixed, maxlen))
+        texts = {name: list(ids[len(ids) - n:] if self.slots.sides.get(name) == 'tail' else ids[:n])
+                 for n, (name, ids) in zip(kept, texts.items())}
         token_ids, segment_ids, mask_positions, text_positions = [tokenizer._token_start_id], [0], [], []
         segment = 0
         for kind, value in fixed:

@@ -82,6 +82,27 @@ class Verbalizer(object):
         return found
 
 
+class ExampleWords(object):
+    """The labels of a task whose words belong to each example, its candidates: the first, the second, ….
+
+    Arguments: `labels`, dict or list of str, of as many as an example has at most; `aggregation` has no use, a candidate
+    is one word; `word_score` as of Verbalizer, None deciding by the words of each example.
+
+    Attributes: `words`, without a word for any label; `shown`, those of the task's example.
+    """
+    shown = ()
+
+    def __init__(self, labels, aggregation='mean', word_score=None):
+        self.labels, self.aggregation, self.word_score = list(labels), aggregation, word_score
+        self.words = {label: [] for label in self.labels}
+        if len(self.labels) < 2 or word_score not in (None, *WORD_SCORES):
+            raise UserError('Candidates need two labels or more, and a word_score of %s.' % ', '.join(WORD_SCORES))
+
+    def token_ids(self, _):
+        """No word is known before the example."""
+        return []
+
+
 def word_tokens(word, tokenizer):
     """The tokens of a label word, a list of str, whether the vocabulary has them or not; an `[unused]` token is one."""
     return [token for part in re.split(r'(\[unused\d+\])', word)

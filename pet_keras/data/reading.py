@@ -54,7 +54,8 @@ def read_rows(path, task=None, labelled=True, format=None):
 
     Arguments:
         path: a file, or `-` for standard input.
-        task: a Task: labels become its own spelling, and pairs are asked for where it takes pairs.
+        task: a Task: labels become its own spelling, and pairs, fields and candidates are asked for where it takes
+            them.
         labelled: True asks for a label in each row; False drops labels.
         format: 'tsv', 'csv', 'json' or 'text' where the ending does not say it.
 
@@ -73,9 +74,11 @@ def read_rows(path, task=None, labelled=True, format=None):
             blank.append(line)
             continue
         example = _example(path, line, fields, is_pair, labelled)
-        if labelled and task is not None:
+        if task is not None:
             try:
-                example = example._replace(label=task.label_of(example.label))
+                example = task.complete(example, fields)
+                if labelled:
+                    example = example._replace(label=task.label_of(example.label))
             except UserError as e:
                 raise UserError('%s, line %d: %s' % (path, line, e)) from None
         rows.append(Row(example, fields, line))

@@ -10,7 +10,7 @@ from pet_keras.errors import UserError
 
 TEXT = ('text', 'text_a', 'sentence', 'sentence1', 'content', 'review', 'title', 'abst')
 TEXT_B = ('text_b', 'sentence2')
-LABEL = ('label', 'label_id')
+LABEL = ('label', 'label_id', 'answer')
 
 
 class Lines(object):

@@ -25,3 +25,19 @@ def write_predictions(stream, format, rows, labels, probabilities, header=True):
         for values in ([names + ['prediction'] + columns] if header and i == 0 else []) + [cells]:
             table.writerow(values) if table else stream.write(
                 '\t'.join(value.replace('\t', ' ') for value in values) + '\n')
+
+
+def write_fewclue(task, stream, format, rows, labels, probabilities):
+    """Writes what FewCLUE's leaderboard takes, a line of JSON a text: `{"id": 0, "label": "Positive"}`.
+
+    The id is the row's (`id`, or `idx` as in cluewsc), or its number from 0; the label is spelled as in the benchmark's
+    files, a string; of a task with candidates it is the place of one, `{"id": 0, "answer": 1}`. Source: the submission
+    examples of github.com/CLUEbenchmark/FewCLUE, resources/fewclue_submit_examples.
+
+    Arguments: `task`, a Task; the others as of `write_predictions`, `format` whatever it is.
+    """
+    for number, (row, scores) in enumerate(zip(rows, probabilities)):
+        best = labels[int(scores.argmax())]
+        name = next((key for key in ('id', 'idx') if key in row.fields), None)
+        answer = {'answer': labels.index(best)} if task.candidates else {'label': task.spelling(best)}
+        stream.write(json.dumps(dict({'id': row.fields[name] if name else number}, **answer), ensure_ascii=False) + '\n')

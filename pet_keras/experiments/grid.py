@@ -13,7 +13,7 @@ from pet_keras.errors import UserError
 
 _TOP = {'name', 'description', 'tasks', 'task', 'data', 'checkpoints', 'methods', 'patterns', 'labelled', 'unlabelled',
         'seeds', 'published', 'claims'}
-_TASK = {'task', 'data', 'patterns', 'labelled'}
+_TASK = {'task', 'data', 'patterns', 'labelled', 'methods'}
 _DATA = {'train', 'dev', 'tests', 'unlabelled'}
 _FILE = {'file', 'leave_out', 'lines'}
 _METHOD = {'learn', 'classifier', 'settings', 'fit', 'patterns', 'prompt_tokens', 'prompt_where', 'checkpoints',
@@ -79,8 +79,11 @@ class Grid(object):
             _keys(task, _TASK, where)
             if not isinstance(task.get('task'), str) or 'data' not in task:
                 raise UserError('%s: "task", a name or a file, and "data" are needed.' % where)
-            data = _data(task['data'], '%s, data' % where)
-            for method, spec in _object(raw.get('methods', {}), '%s, methods' % self.path).items():
+            data, methods = _data(task['data'], '%s, data' % where), _object(
+                raw.get('methods', {}), '%s, methods' % self.path)
+            wanted = _listed(task.get('methods', list(methods)))
+            _known(wanted, set(methods), '%s, methods' % where)
+            for method, spec in ((name, methods[name]) for name in methods if name in wanted):
                 at = '%s, method %s' % (self.path, method)
                 spec = dict(_object(spec or {}, at))
                 learn = _check_method(spec, data, unlabelled, at)

@@ -69,15 +69,15 @@ def paraphrased_patterns(task, pattern, examples, checkpoint, most=10):
 
             def texts(new):
                 """These, filled with texts and label words."""
-                return [_filled(pieces(new), example, labels[k % len(labels)]) for k, example in enumerate(examples[:32])]
+                return [_filled(pieces(new), pattern.texts(*task.texts(example)), labels[k % len(labels)])
+                        for k, example in enumerate(examples[:32])]
             found += [(score, ''.join(map(_string, pieces(new))))
                       for new, score in _substitutes(texts, len(word), checkpoint, model) if new != word]
     found.sort(key=lambda pair: (-pair[0], pair[1]))
     return list(dict.fromkeys(string for _, string in found))[:most]
 
 
-def _filled(pieces, example, word):
-    texts = {'text': example.text, 'text_a': example.text, 'text_b': example.text_b}
+def _filled(pieces, texts, word):
     return ''.join(re.sub(r'[\[\]]', '', texts[value])[:60] if kind == 'hole' else word if kind == 'mask' else value
                    for kind, value in pieces)
 

@@ -36,6 +36,9 @@ def rank_patterns(task, candidates, unlabelled=(), labelled=(), checkpoint=DEFAU
     """
     if not labelled and not unlabelled:
         raise UserError('Ranking needs texts: unlabelled ones, or, better, some with labels.')
+    if task.candidates:
+        raise UserError('Task %s has other label words for each text, which a ranking cannot compare: see pet-keras '
+                        'evaluate.' % task.name)
     texts = [e._replace(label=None) for e in list(unlabelled) + list(labelled)]
     truth = np.array([task.labels.index(task.label_of(e.label)) for e in labelled], int)
     ranked, classifier = [], None

@@ -59,7 +59,7 @@ def execute(run, folder):
             seconds_a_text.append((time.perf_counter() - begin) / len(examples))
             scores[name] = log_proba, np.array([task.labels.index(e.label) for e in examples], 'int32')
             record['tests'][name] = dict(_report(examples, log_proba, task.labels), texts=digest(examples))
-        if texts.unlabelled and texts.tests:
+        if texts.unlabelled and texts.tests and not task.candidates:
             classifier.calibrate(texts.unlabelled[:CALIBRATION])
             offset = classifier.offset.astype('float32') - own
             for name, examples in texts.tests.items():
@@ -136,7 +136,7 @@ def _check_settings(run):
 
 def _check_patterns(run, task, checkpoint):
     from pet_keras.classifiers.text_classifier import TextClassifier
-    from pet_keras.cloze.cloze import Cloze
+    from pet_keras.cloze.cloze import cloze_of
     from pet_keras.cloze.prompt_pattern import prompt_tokens
     from pet_keras.networks.prompt_start import add_tokens
     settings = run['settings']
@@ -156,8 +156,7 @@ def _check_patterns(run, task, checkpoint):
             add_tokens(base.tokenizer, its)
         if its != tokens[0]:
             raise UserError('Patterns of different [unused] tokens cannot share a method.')
-        Cloze(pattern, task.verbalizer_of(pattern).token_ids(base.tokenizer), base.tokenizer, base.maxlen,
-              checkpoint.is_causal)
+        cloze_of(task, pattern, base.tokenizer, base.maxlen, checkpoint.is_causal)
 
 
 def _classifier(run, task, pattern):
@@ -173,7 +172,7 @@ def _pattern(pattern, task, checkpoint):
     if not isinstance(pattern, dict):
         return pattern
     where = pattern['where'] or ('after' if checkpoint.is_causal else 'before')
-    return prompt_pattern(pattern['prompt_tokens'], where, checkpoint.is_causal, task.is_pair)
+    return prompt_pattern(pattern['prompt_tokens'], where, checkpoint.is_causal, texts=task.slots.texts)
 
 
 def _name(run, pattern):

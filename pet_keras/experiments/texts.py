@@ -5,7 +5,7 @@ import json
 import os
 import random
 
-from pet_keras.data.example import without
+from pet_keras.data.example import as_list, without
 from pet_keras.data.reading import read_examples, sha256_of
 from pet_keras.errors import UserError
 
@@ -56,7 +56,7 @@ def texts_of(run, task, folder):
 
 def digest(examples):
     """Sixteen hexadecimal digits that change with any text, any label and their order."""
-    return hashlib.sha256(json.dumps(list(examples)).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(list(map(as_list, examples))).encode()).hexdigest()[:16]
 
 
 def sha256(path):

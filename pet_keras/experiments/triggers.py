@@ -98,7 +98,7 @@ class _Search(object):
         self.embedding.set_prompt(self.rows)
         likely, right = [], []
         for labels, *inputs in texts:
-            scores = self.scorer.score(*inputs, self.classifier.precision)
+            scores = self.scorer.score(inputs, self.classifier.precision)
             likely.extend(scores[np.arange(len(labels)), labels] - np.logaddexp.reduce(scores, axis=1))
             right.extend(scores.argmax(axis=1) == labels)
         return float(np.mean(likely)), 100. * float(np.mean(right))

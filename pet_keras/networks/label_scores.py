@@ -5,7 +5,8 @@ it gives log-probabilities of a few columns (label words' tokens, or classes) at
 """
 import numpy as np
 
-from pet_keras.backend import Layer, keras, tf
+from pet_keras.backend import Input, Layer, keras, tf
+from pet_keras.cloze.verbalizer import ExampleWords
 from pet_keras.errors import UserError
 from pet_keras.networks.layers import WordLogits, WordLogProbs
 
@@ -68,8 +69,50 @@ class LabelScores(Layer):
         return merged + tf.gather(self.offset, task)
 
 
+class OwnWordScores(Layer):
+    """Log-probabilities over the vocabulary at the blanks → a score for each of the example's own words.
+
+    The log-probability of a word is the sum over its tokens, or their mean, as LabelScores has it.
+
+    Input: float `[batch * questions, n, vocab_size]`, the questions of one example one after the other, and the words'
+    token ids, int `[batch, questions, labels, n]`, -1 where there is none: each word stands with the one question that
+    asks about it.
+    Output: float64 `[batch, labels]`, -inf for labels that the example has no word for.
+
+    Arguments: `labels`, how many; `word_score`, see Verbalizer.
+    """
+    def __init__(self, labels, word_score=None, **kwargs):
+        super(OwnWordScores, self).__init__(dtype='float64', **kwargs)
+        self.labels, self.word_score = labels, word_score
+
+    def build(self, input_shape):
+        self.offset = self.add_weight(name='offset', shape=(1, self.labels), initializer='zeros', trainable=False)
+        super(OwnWordScores, self).build(input_shape)
+
+    def call(self, inputs):
+        logits, words = inputs
+        words = tf.transpose(words, [0, 1, 3, 2])  # by place, as the logits are
+        batch, questions, n, _ = tf.unstack(tf.shape(words))
+        logits = tf.reshape(tf.cast(logits, 'float64'), [batch, questions, n, logits.shape[-1]])
+        asked = words >= 0
+        found = tf.gather(logits, tf.maximum(words, 0), batch_dims=3) - tf.reduce_logsumexp(logits, -1, keepdims=True)
+        total = tf.reduce_sum(tf.where(asked, found, tf.zeros_like(found)), 2)
+        tokens = tf.reduce_sum(tf.cast(asked, 'float64'), 2)
+        if self.word_score != 'product':
+            longest = tf.reduce_max(tokens, [1, 2], keepdims=True)
+            uneven = tf.reduce_any((tokens > 0) & (tokens < longest), [1, 2], keepdims=True)
+            share = tf.maximum(tokens, 1.)
+            total /= share if self.word_score == 'per_token' else tf.where(uneven, share, tf.ones_like(share))
+        minus_infinity = tf.fill(tf.shape(total), tf.constant(-np.inf, 'float64'))
+        return tf.reduce_max(tf.where(tokens > 0, total, minus_infinity), 1) + self.offset
+
+
 def label_scorer(transformer, cloze, verbalizer):
     """`(the network of a cloze with scores of the labels as its output, its LabelScores layer)`."""
+    if isinstance(verbalizer, ExampleWords):  # the words are one more input
+        words = Input(shape=(None, len(verbalizer.labels), None), dtype='int32', name='Input-Words')
+        scores = OwnWordScores(len(verbalizer.labels), verbalizer.word_score, name='Label-Scores')
+        return keras.models.Model(transformer.inputs + [words], scores([transformer.model.output, words])), scores
     if cloze.needs_whole_vocabulary:
         x = WordLogProbs(cloze.columns, name='Label-Word-Log-Probs')(transformer.model.output)
     else:

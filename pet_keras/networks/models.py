@@ -178,6 +178,7 @@ def _build(checkpoint, bases, return_keras_model, tuning, prompt, **kwargs):
     return transformer.model if return_keras_model else transformer
 
 
-def model_inputs(model, token_ids, segment_ids, positions):
-    """What a model built here is fed, as a list: some checkpoints take no segment ids."""
-    return [token_ids, segment_ids, positions] if len(model.inputs) == 3 else [token_ids, positions]
+def model_inputs(model, token_ids, segment_ids, positions, *more):
+    """What a model built here is fed, as a list: some checkpoints take no segment ids. `more` comes after them."""
+    segments = [segment_ids] if len(model.inputs) == 3 + len(more) else []
+    return [token_ids, *segments, positions, *more]

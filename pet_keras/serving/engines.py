@@ -12,12 +12,13 @@ from pet_keras.classifiers.model_folder import read_header
 from pet_keras.errors import UserError
 from pet_keras.networks.fill import fill_mask
 from pet_keras.serving.answers import description
-from pet_keras.serving.prompt_server import PromptServer
+from pet_keras.serving.prompt_server import PromptServer, check_servable
 
 
 class ClassifierEngine(object):
     """A classifier of any kind. Arguments: `batch_size`, sequences a step."""
     def __init__(self, classifier, batch_size=32):
+        check_servable(classifier.task)
         self.classifier, self.batch_size, self._views = classifier, batch_size, {}
         self.can_fill = isinstance(classifier, ClozeClassifier)
         self._default = classifier.pattern.string if self.can_fill else None

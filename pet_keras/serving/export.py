@@ -11,6 +11,7 @@ from pet_keras.errors import UserError
 from pet_keras.networks.models import model_inputs
 from pet_keras.serving import questions
 from pet_keras.serving.onnx_graph import to_onnx
+from pet_keras.serving.prompt_server import check_servable
 
 INPUTS = ('token_ids', 'segment_ids', 'positions')
 INSTALL = 'Type:  pip install "pet-keras[onnx]"'
@@ -62,6 +63,7 @@ def export(classifier, folder, to='onnx', int8=False):
     check(folder, to, int8)
     if not classifier.exports:
         raise UserError('A model of the kind %s is more than one graph: it cannot be exported.' % classifier.kind)
+    check_servable(classifier.task, classifier.settings().get('long'))
     network, layer = classifier.build_scorer()
     layer.offset.assign(classifier.offset[None])
 
@@ -142,7 +144,7 @@ def _write_questions(classifier, folder):
     fields = {
         'labels': task.labels, 'pattern': pattern and pattern.string, 'is_pair': task.is_pair,
         'maxlen': classifier.maxlen, 'lower_case': tokenizer._do_lower_case, 'translate': tokenizer._token_translate,
-        'questions': [{name: list(map(int, part)) for name, part in question._asdict().items()} for question in asked]}
+        'questions': [{name: list(map(int, part)) for name, part in zip(INPUTS, question)} for question in asked]}
     with open(os.path.join(folder, 'export.json'), 'w', encoding='utf-8') as writer:
         json.dump(fields, writer, ensure_ascii=False, indent=1)
     with open(os.path.join(folder, 'vocab.txt'), 'w', encoding='utf-8', newline='\n') as writer:

@@ -84,4 +84,4 @@ class OnnxClassifier(object):
         if isinstance(items, (str, Example)):
             raise UserError('Give a list of texts, not one text.')
         examples = [as_example(item, i) for i, item in enumerate(items)]
-        return [list(self.task.pattern().texts(e.text, e.text_b).values()) for e in examples]
+        return [self.task.texts(e) for e in examples]

@@ -7,12 +7,23 @@ from pet_keras.backend import keras, tf
 from pet_keras.classifiers.model_folder import damaged, find_checkpoint, read_added, read_header, read_task
 from pet_keras.cloze.batching import pad, question_batches
 from pet_keras.cloze.cloze import Cloze
+from pet_keras.cloze.fields import PAIR, TEXT
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.errors import UserError
 from pet_keras.networks.fill import fill_mask
 from pet_keras.networks.label_scores import LabelScores
 from pet_keras.networks.models import build, model_inputs
 from pet_keras.networks.tuning import Prompt
+
+
+def check_servable(task, long=None):
+    """Raises UserError for a task, or a way of reading long texts, that a service or an export cannot carry out."""
+    if task.slots not in (TEXT, PAIR) or task.candidates:
+        raise UserError('Task %s asks about fields or candidates beside the text: pet-keras predict answers it; a service '
+                        'or an exported model reads one text or two.' % task.name)
+    if long:
+        raise UserError('A model of long=%r reads parts of a text: pet-keras predict does that; several prompts on one '
+                        'model, or an exported one, read its head.' % long)
 
 
 class PromptServer(object):
@@ -37,6 +48,7 @@ class PromptServer(object):
         for folder in folders.values():
             fields, rows, checkpoint = _read_prompt(folder, checkpoint)
             prompts.append((read_task(folder), fields, rows))
+            check_servable(prompts[-1][0], fields.get('long'))
         self.checkpoint, vocab, size = checkpoint, checkpoint.vocab, len(checkpoint.vocab)
         self.tasks, self.clozes, self.tokenizer = [], [], checkpoint.tokenizer()
         all_rows = np.concatenate([rows for _, _, rows in prompts])

@@ -3,7 +3,7 @@ import pytest
 
 from pet_keras.backend import tf
 from pet_keras.cloze.verbalizer import AGGREGATIONS
-from pet_keras.networks.label_scores import LabelScores
+from pet_keras.networks.label_scores import LabelScores, OwnWordScores
 
 WORD_LABELS = [0, 0, 0, 1, 2, 2]
 
@@ -119,3 +119,41 @@ def test_words_of_one_length_are_scored_by_their_product_unless_per_token_is_ask
              for how in (None, 'product', 'per_token')]
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_allclose(found[0], 2 * found[2], rtol=1e-12)
+
+
+# --- words of the examples' own ---------------------------------------------------------------------------
+
+LOGITS = np.random.default_rng(6).normal(size=(2, 3, 2, 5))  # [example, question, position, vocabulary]
+OWN = np.full((2, 3, 4, 2), -1)  # [example, question, label, token]
+OWN[0, 0, 0], OWN[0, 2, 1], OWN[0, 0, 3] = [3, 1], [0, 0], [4, 2]
+OWN[1, 1, 0, 0], OWN[1, 2, 1], OWN[1, 1, 2, 0] = 2, [1, 4], 0
+
+
+def _own(word_score=None, offset=0.):
+    layer = OwnWordScores(4, word_score)
+    layer.build(None)
+    layer.offset.assign([[offset, 0., 0., 0.]])
+    return layer([tf.constant(LOGITS.reshape(6, 2, 5), 'float32'), tf.constant(OWN, 'int32')]).numpy()
+
+
+def _own_direct(example, per_token):
+    """One example's scores, word by word: probabilities multiplied, of a softmax over the vocabulary."""
+    p, scores = np.exp(LOGITS[example]), [-np.inf] * 4
+    p /= p.sum(-1, keepdims=True)
+    for question, label in np.argwhere((OWN[example] >= 0).any(-1)):
+        ids = [token for token in OWN[example, question, label] if token >= 0]
+        score = np.log(np.prod([p[question, n, token] for n, token in enumerate(ids)]))
+        scores[label] = score / len(ids) if per_token else score
+    return scores
+
+
+@pytest.mark.parametrize('word_score, per_token', [
+    (None, [False, True]), ('product', [False, False]), ('per_token', [True, True])])
+def test_an_examples_own_words_are_scored_each_in_its_question_and_by_its_example_alone(word_score, per_token):
+    expected = [_own_direct(example, how) for example, how in enumerate(per_token)]
+    np.testing.assert_allclose(_own(word_score), expected, rtol=1e-6)
+
+
+def test_own_words_have_an_offset_a_label_too():
+    np.testing.assert_allclose(_own(offset=2.)[:, 0], _own()[:, 0] + 2.)
+    np.testing.assert_array_equal(_own(offset=2.)[:, 1:], _own()[:, 1:])
