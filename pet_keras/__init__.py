@@ -35,6 +35,8 @@ _MODULES = {
     'classifiers.fine_tuning': ['FineTuningClassifier'],
     'classifiers.loading': ['load'],
     'classifiers.metrics': ['classification_report'],
+    'classifiers.pet.ensemble': ['Ensemble'],
+    'classifiers.pet.pet': ['IPet', 'Pet'],
     'experiments.ranking': ['rank_patterns'],
     'serving.export': ['export'],
     'serving.onnx_classifier': ['OnnxClassifier'],

@@ -2,9 +2,11 @@
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.classifiers.model_folder import read_header
+from pet_keras.classifiers.pet.ensemble import Ensemble
+from pet_keras.classifiers.pet.pet import Pet
 from pet_keras.errors import UserError
 
-KINDS = {cls.kind: cls for cls in (ClozeClassifier, FineTuningClassifier)}
+KINDS = {cls.kind: cls for cls in (ClozeClassifier, FineTuningClassifier, Ensemble, Pet)}
 
 
 def load(folder, checkpoint=None):

@@ -1,6 +1,4 @@
 """What every text classifier here shares: predict, evaluate, fit, save and load over Examples."""
-import numbers
-
 import numpy as np
 
 from pet_keras.backend import PRECISIONS, keras
@@ -224,20 +222,8 @@ class TextClassifier(object):
         for i, item in enumerate(items):
             example = as_example(item, i)
             self.task.pattern().texts(example.text, example.text_b)
-            examples.append(example._replace(label=self._label(example.label)) if labelled else example)
+            examples.append(example._replace(label=self.task.label_of(example.label)) if labelled else example)
         return examples
-
-    def _label(self, label):
-        """A label, hard or soft, in the task's spelling."""
-        if not isinstance(label, dict):
-            return self.task.label_of(label)
-        shares = list(label.values())
-        if not all(isinstance(p, numbers.Real) and p >= 0 for p in shares) or not abs(sum(shares) - 1) <= 1e-3:
-            raise UserError('A soft label is a dict of label: probability, and they sum to 1; not %r.' % label)
-        found = dict.fromkeys(self.labels, 0.)
-        for name, share in label.items():
-            found[self.task.label_of(name)] += float(share)
-        return found
 
     # --- saving ---------------------------------------------------------------------------------------
 
