@@ -1,17 +1,17 @@
-"""The command line: `pet-keras demo | evaluate | train | predict | fill | experiment | patterns | data | task | …`."""
+"""The command line: `pet-keras demo | evaluate | train | pet | predict | fill | experiment | patterns | data | task | …`."""
 import argparse
 import os
 import sys
 import warnings
 
 from pet_keras import __version__
-from pet_keras.cli import checkpoint, data, demo, evaluate, experiment, export, fill, patterns, predict, serve, task
-from pet_keras.cli import train
+from pet_keras.cli import checkpoint, data, demo, evaluate, experiment, export, fill, patterns, pet, predict, serve
+from pet_keras.cli import task, train
 from pet_keras.cli.options import FORMATTER
 from pet_keras.errors import UserError
 
 # in the order of the help
-COMMANDS = (demo, evaluate, predict, train, serve, export, fill, experiment, patterns, data, task, checkpoint)
+COMMANDS = (demo, evaluate, predict, train, pet, serve, export, fill, experiment, patterns, data, task, checkpoint)
 
 
 def build_parser():

@@ -29,10 +29,10 @@ def sizes(labelled, generation, texts):
     """
     labelled = np.asarray(labelled)
     if labelled.any():
-        wanted = labelled * (GROWTH ** generation - 1)
+        wanted = labelled * (float(GROWTH) ** generation - 1)
     else:
-        wanted = np.full(len(labelled), max(1, FIRST // len(labelled))) * GROWTH ** (generation - 1)
-    return wanted if wanted.sum() <= texts else wanted * texts // wanted.sum()
+        wanted = np.full(len(labelled), max(1, FIRST // len(labelled))) * float(GROWTH) ** (generation - 1)
+    return np.floor(wanted * min(1., texts / wanted.sum()) + 1e-6).astype(int)
 
 
 def draw(scores, counts, rng, likeliest=0):

@@ -46,7 +46,7 @@ class Pet(FineTuningClassifier):
         self.ensemble = Ensemble(self.task, self.checkpoint, patterns, maxlen, seeds, weights, dropout_rate, precision)
         self._asked = {key: self.ensemble.settings()[key] for key in ('patterns', 'seeds', 'weights')}
         # what trains: the scores by the temperature; the scorer is of `head` itself
-        by_temperature = keras.layers.Lambda(lambda scores: scores / self.temperature, name='Temperature')
+        by_temperature = keras.layers.Lambda(lambda scores: scores / temperature, name='Temperature')
         self.model = keras.models.Model(self.model.inputs, by_temperature(self.model.output))
 
     def fit(self, labelled=None, unlabelled=None, dev=None, seed=0, out=None, distillation=None, verbose=0, **settings):
