@@ -1,4 +1,4 @@
-"""The command line: `pet-keras demo | evaluate | train | pet | predict | fill | experiment | patterns | data | task | …`."""
+"""The command line: `pet-keras demo | evaluate | predict | train | pet | fill | experiment | patterns | data | …`."""
 import argparse
 import os
 import sys

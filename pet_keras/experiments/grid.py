@@ -148,7 +148,7 @@ def _check_method(spec, data, unlabelled, where):
     _keys(spec, _METHOD, where)
     learn, kind, choose = _listed(spec.get('learn', [])), spec.get('classifier', 'cloze'), spec.get('choose', {})
     _known(learn, {'labelled', 'unlabelled'}, '%s, learn' % where)
-    _known([kind], {'cloze', 'fine-tuning'}, '%s, classifier' % where)
+    _known([kind], {'cloze', 'fine-tuning', 'pet'}, '%s, classifier' % where)
     _known(_listed(spec.get('tests', [])), set(data['tests']), '%s, tests' % where)
     for part in ('settings', 'fit', 'choose'):
         _object(spec.get(part, {}), '%s, %s' % (where, part))
@@ -160,6 +160,8 @@ def _check_method(spec, data, unlabelled, where):
                 where, key, ', '.join('%s.%s' % (p, n) for p in _TAKEN for n in sorted(_TAKEN[p]))))
     if kind == 'fine-tuning' and learn != ['labelled']:
         raise UserError('%s: fine-tuning learns from labelled texts, and from these alone.' % where)
+    if kind == 'pet' and 'unlabelled' not in learn:
+        raise UserError('%s: PET distils from unlabelled texts: learn: [labelled, unlabelled].' % where)
     for wanted, part, why in ((learn, 'train', 'learning'), (choose, 'dev', 'choosing')):
         if wanted and part not in data and not (part == 'train' and learn == ['unlabelled'] and 'unlabelled' in data):
             raise UserError('%s: %s needs data.%s.' % (where, why, part))

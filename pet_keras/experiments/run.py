@@ -107,7 +107,8 @@ def _check_settings(run):
     from pet_keras.classifiers.training import Trainer
     kind, fit, settings = _kind(run), run['fit'], run['settings']
     trainer, own = (set(inspect.signature(f).parameters) for f in (Trainer, kind.__init__))
-    known = {'fit': trainer - {'classifier'} | {'labelled_share', 'unlabelled_weight'},
+    more = {'distillation'} if run['classifier'] == 'pet' else {'labelled_share', 'unlabelled_weight'}
+    known = {'fit': trainer - {'classifier'} | more,
              'settings': own - {'self', 'task', 'checkpoint', 'pattern'}}
     for part in known:
         for name, value in run[part].items():
@@ -116,20 +117,25 @@ def _check_settings(run):
             if isinstance(value, str) and re.fullmatch(r'[\d.]+[eE][-+]?\d+', value):
                 raise UserError('%s.%s: %s is a text to YAML: write %r.' % (part, name, value, float(value)))
     Trainer(None, **{name: value for name, value in fit.items() if name in trainer})
-    if 'unlabelled' in run['learn'] and (settings.get('train') == 'prompt' or fit.get('mask_rate') == 0):
+    if run['classifier'] == 'cloze' and 'unlabelled' in run['learn'] and (
+            settings.get('train') == 'prompt' or fit.get('mask_rate') == 0):
         raise UserError("Unlabelled texts teach nothing where only a prompt trains, or mask_rate is 0.")
 
 
 def _check_patterns(run, task, checkpoint):
+    from pet_keras.classifiers.pet.ensemble import Ensemble
     from pet_keras.classifiers.text_classifier import TextClassifier
     from pet_keras.cloze.cloze import Cloze
     from pet_keras.cloze.prompt_pattern import prompt_tokens
     from pet_keras.networks.prompt_start import add_tokens
     settings = run['settings']
     base = TextClassifier(task, checkpoint, settings.get('maxlen', 128), settings.get('dropout_rate'))
-    if run['classifier'] != 'cloze':
+    if run['classifier'] == 'fine-tuning':
         return
     checkpoint.check()
+    if run['classifier'] == 'pet':
+        Ensemble(task, checkpoint, **{k: settings[k] for k in ('patterns', 'seeds', 'weights') if k in settings})
+        return
     asked = [task.pattern(_pattern(p, task, checkpoint), checkpoint.is_causal) for p in run['patterns']]
     tokens = [prompt_tokens(pattern, task.verbalizer_of(pattern)) for pattern in asked]
     for pattern, its in zip(asked, tokens):
@@ -147,7 +153,8 @@ def _check_patterns(run, task, checkpoint):
 def _kind(run):
     from pet_keras.classifiers.cloze_classifier import ClozeClassifier
     from pet_keras.classifiers.fine_tuning import FineTuningClassifier
-    return ClozeClassifier if run['classifier'] == 'cloze' else FineTuningClassifier
+    from pet_keras.classifiers.pet.pet import Pet
+    return {cls.kind: cls for cls in (ClozeClassifier, FineTuningClassifier, Pet)}[run['classifier']]
 
 
 def _classifier(run, task, pattern):

@@ -119,6 +119,7 @@ WRONG_METHODS = {
     'learn': ({'learn': 'labeled'}, "there is no 'labeled', perhaps 'labelled'"),
     'classifier': ({'classifier': 'svm'}, "there is no 'svm'"),
     'untrained head': ({'classifier': 'fine-tuning'}, 'fine-tuning learns from labelled texts'),
+    'nothing to distil from': ({'classifier': 'pet', 'learn': 'labelled'}, 'PET distils from unlabelled texts'),
     'fit': ({'learn': 'labelled', 'fit': 3}, 'fit: 3 is not an object'),
     'seed': ({'learn': 'labelled', 'fit': {'seed': 3}}, "'fit.seed' cannot be set"),
     'choose': ({'learn': 'labelled', 'choose': {'learning_rate': [1]}}, "'learning_rate' cannot be set or chosen"),

@@ -55,8 +55,8 @@ class Ensemble(TextClassifier):
             patterns = [name for name, p in self.task.patterns.items() if not causal or p.mask_is_last]
         found = [self.task.pattern(pattern, causal).string for pattern in patterns]
         if not found:
-            raise UserError('There is no pattern%s.' % (', for a causal model, which reads from left to right, one whose '
-                                                        'blank comes last' if causal else ''))
+            raise UserError('There is no pattern%s.' % (
+                ' whose blank comes last, and a causal model reads from left to right' if causal else ''))
         if len(set(found)) < len(found):
             raise UserError('patterns names one pattern twice: %s.' % ', '.join(map(str, patterns)))
         names = {pattern.string: name for name, pattern in reversed(self.task.patterns.items())}
@@ -90,8 +90,7 @@ class Ensemble(TextClassifier):
         return combine(np.array(scores), self.member_weights) + self.offset
 
     def build_scorer(self):
-        raise UserError('An ensemble is several networks; what is exported is one. The classifier that Pet distils from '
-                        'it is one.')
+        raise UserError('An ensemble is several networks, and what is exported is one: what Pet distils from it is.')
 
     def settings(self):
         return dict(super(Ensemble, self).settings(), patterns=list(self.patterns.values()), seeds=self.seeds,
@@ -119,7 +118,7 @@ class Ensemble(TextClassifier):
         Raises: UserError for no data, and for settings that do not go together.
         """
         texts = self.texts(labelled, unlabelled, dev)
-        self.check(texts, generations, settings)
+        self.check(texts, generations, dict(settings, seed=seed))
         with Run(self.home(out), self.run_settings(texts, generations, seed, settings), self.stages(generations),
                  verbose) as run:
             self.train_members(run, '', texts, generations, seed, settings)

@@ -68,7 +68,7 @@ class Pet(FineTuningClassifier):
             raise UserError('This classifier is trained already: make a new one.')
         own, ensemble = dict(distillation or {}), self.ensemble
         texts = ensemble.texts(labelled, unlabelled, dev)
-        ensemble.check(texts, self.generations, settings)
+        ensemble.check(texts, self.generations, dict(settings, seed=seed))
         Trainer(None, **own)
         all_settings = dict(ensemble.run_settings(texts, self.generations, seed, settings),
                             temperature=self.temperature, distillation=own)

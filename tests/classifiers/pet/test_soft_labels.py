@@ -47,7 +47,8 @@ def test_written_labels_are_read_again(name, tmp_path):
     assert [e.label for e in read_examples(path, task, labelled=False)] == [None, None]
 
 
-@pytest.mark.parametrize('label,says', [('{"正面": 0.9, "负面": 0.2}', 'they sum to 1'), ('{"中立": 1}', "label '中立' is not in"),
+@pytest.mark.parametrize('label,says', [('{"正面": 0.9, "负面": 0.2}', 'they sum to 1'),
+                                        ('{"中立": 1}', "label '中立' is not in"),
                                         ('{"正面": "1"}', 'a dict of label: probability'), ('{}', 'they sum to 1')])
 def test_a_soft_label_that_is_none_is_named_with_its_line(label, says, tmp_path):
     path = tmp_path / 'soft.jsonl'

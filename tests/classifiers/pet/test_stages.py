@@ -27,8 +27,8 @@ def test_a_stage_that_is_done_gives_back_what_it_left(tmp_path, capsys):
 def test_a_run_of_other_settings_is_refused_and_each_is_named(tmp_path):
     with Run(str(tmp_path), SETTINGS, 1):
         pass
-    with pytest.raises(UserError, match='temperature was 2.0 and is 3.0; new was None and is 1; seeds was 1 and is None. '
-                                        'Go on with its settings, or choose another folder'):
+    with pytest.raises(UserError, match='temperature was 2.0 and is 3.0; new was None and is 1; seeds was 1 and is '
+                                        'None. Go on with its settings, or choose another folder'):
         with Run(str(tmp_path), {'temperature': 3., 'new': 1}, 1):
             pass
     with Run(str(tmp_path), SETTINGS, 1):  # none of it harmed the run, or kept the lock
