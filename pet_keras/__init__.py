@@ -39,6 +39,8 @@ _MODULES = {
     'classifiers.frozen_features': ['FrozenFeaturesClassifier'],
     'classifiers.loading': ['load'],
     'classifiers.metrics': ['classification_report'],
+    'classifiers.pet.ensemble': ['Ensemble'],
+    'classifiers.pet.pet': ['IPet', 'Pet'],
     'classifiers.priming': ['PrimingClassifier'],
     'classifiers.vat': ['VatClassifier'],
     'experiments.linting': ['lint'],

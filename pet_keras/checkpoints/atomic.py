@@ -3,8 +3,11 @@
 That is for kills. A process that reads the folder while another one saves into it may see files of both saves.
 """
 import contextlib
+import fcntl
 import os
 import shutil
+
+from pet_keras.errors import UserError
 
 # In the folder: what is being written; what was written and takes its places; and what is done with
 _PARTIAL, _WHOLE, _DONE = 'save.partial', 'save.whole', 'save.done'
@@ -60,3 +63,18 @@ def _fresh(folder, name):
     shutil.rmtree(path, ignore_errors=True)
     os.mkdir(path)
     return path
+
+
+def locked(folder, complaint):
+    """A file that keeps others out of the folder while it is open, and across which a kill leaves nothing.
+
+    Raises: UserError, the complaint, where another process has it; OSError where the folder cannot be made or written.
+    """
+    os.makedirs(folder, exist_ok=True)
+    file = open(os.path.join(folder, 'lock'), 'a')
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise UserError(complaint) from None
+    return file

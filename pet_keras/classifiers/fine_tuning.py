@@ -53,7 +53,7 @@ class FineTuningClassifier(TextClassifier):
     def build_scorer(self):
         """The labels are the columns of the new layer."""
         scores = LabelScores([([[(0, [k])] for k in range(len(self.labels))], 'first', 'product')], name='Label-Scores')
-        return keras.models.Model(self.model.inputs, scores(self.model.output)), scores
+        return keras.models.Model(self.model.inputs, scores(self.head(self.transformer.encoded))), scores
 
     def lesson(self, texts, label, *_):
         """The plain text and its label, or each label and its share of a soft one; there is nothing to mask."""

@@ -21,9 +21,11 @@ KINDS = {
     'frozen-features': Kind('frozen_features.FrozenFeaturesClassifier', _LABELLED, _LABELLED),
     'priming': Kind('priming.PrimingClassifier', _LABELLED, _LABELLED, patterns=True),
     'bag-of-words': Kind('bag_of_words.BagOfWordsClassifier', _LABELLED, _LABELLED, checkpoint=False),
+    'pet': Kind('pet.pet.Pet', ('unlabelled',)),
+    'ensemble': Kind('pet.ensemble.Ensemble'),
 }
 METHODS = {
-    'pet': Method('cloze', {}, "the word in a pattern's blank; all weights train"),
+    'cloze': Method('cloze', {}, "the word in a pattern's blank; all weights train"),
     'p-tuning': Method('cloze', {'train': 'prompt'}, "the word in a pattern's blank; the rows of its [unused] tokens "
                                                      'train, nothing else'),
     'prefix-tuning': Method('cloze', {'train': 'prefix'}, "the word in a pattern's blank; keys and values before each "
@@ -38,17 +40,17 @@ METHODS = {
     'priming': Method('priming', {}, 'a causal model reads labelled texts before each text; nothing trains'),
     'bag-of-words': Method('bag-of-words', {}, 'which words and characters a text has; no checkpoint: the floor'),
 }
-DEFAULT = 'pet'
+DEFAULT = 'cloze'
 
 
 def named(name):
-    """The Method of a name; 'cloze' is the default one, as a file of an experiment may call it."""
-    return METHODS[DEFAULT if name == 'cloze' else name]
+    """The Method of a name in an experiment file: those above, and 'pet', which has a command of its own."""
+    return METHODS.get(name) or Method(name, {}, '')
 
 
 def class_of(kind):
     """The classifier of a kind; it is imported now."""
-    module, name = KINDS[kind].path.split('.')
+    module, name = KINDS[kind].path.rsplit('.', 1)
     return getattr(importlib.import_module('pet_keras.classifiers.' + module), name)
 
 

@@ -41,7 +41,7 @@ def write(classifier, folder, dtype='float32'):
     from safetensors.numpy import save
     from pet_keras.backend import BERT4KERAS, tf
     check_dtype(dtype)
-    _check_place(classifier, folder)
+    check_place(classifier, folder)
     checkpoint, tuning = classifier.checkpoint, classifier.tuning
     is_own = checkpoint is not None and checkpoint.is_in(folder)
     with written_at_once(folder) as new:
@@ -69,7 +69,7 @@ def _which(checkpoint, written=None):
     return {'name': where, 'application': 'lm' if checkpoint.is_causal else 'mlm', 'fingerprint': digits}
 
 
-def _check_place(classifier, folder):
+def check_place(classifier, folder):
     """Raises UserError where the folder holds what a save must not replace."""
     files = present_files(folder)
     if any(os.path.exists(os.path.join(files, name)) for name in _HEADERS):

@@ -1,6 +1,4 @@
 """What every text classifier here shares: predict, evaluate, fit, save and load over Examples."""
-import numbers
-
 import numpy as np
 
 from pet_keras.backend import PRECISIONS, keras
@@ -267,21 +265,12 @@ class TextClassifier(object):
 
     def _label(self, example):
         """An example's label, hard or soft, in the task's spelling."""
-        label, words = example.label, example.words
-        if not isinstance(label, dict):
-            found = self.task.label_of(label)
-            if self.task.candidates and self.labels.index(found) >= len(words):
-                raise UserError('The label %s is that of none of the candidates %s.' % (found, ', '.join(words)))
-            return found
-        if self.task.candidates:
+        label = self.task.label_of(example.label)
+        if self.task.candidates and isinstance(label, dict):
             raise UserError('A label of task %s is a candidate of one text, so it cannot be soft.' % self.task.name)
-        shares = list(label.values())
-        if not all(isinstance(p, numbers.Real) and p >= 0 for p in shares) or not abs(sum(shares) - 1) <= 1e-3:
-            raise UserError('A soft label is a dict of label: probability, and they sum to 1; not %r.' % label)
-        found = dict.fromkeys(self.labels, 0.)
-        for name, share in label.items():
-            found[self.task.label_of(name)] += float(share)
-        return found
+        if self.task.candidates and self.labels.index(label) >= len(example.words):
+            raise UserError('The label %s is that of none of the candidates %s.' % (label, ', '.join(example.words)))
+        return label
 
     # --- saving ---------------------------------------------------------------------------------------
 

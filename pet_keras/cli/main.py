@@ -1,17 +1,17 @@
-"""The command line: `pet-keras demo | evaluate | train | predict | fill | experiment | patterns | data | task | …`."""
+"""The command line: `pet-keras demo | evaluate | predict | train | pet | fill | experiment | patterns | data | …`."""
 import argparse
 import os
 import sys
 import warnings
 
 from pet_keras import __version__
-from pet_keras.cli import checkpoint, data, demo, evaluate, experiment, export, fill, label, patterns, predict, serve
-from pet_keras.cli import task, train
+from pet_keras.cli import checkpoint, data, demo, evaluate, experiment, export, fill, label, patterns, pet, predict
+from pet_keras.cli import serve, task, train
 from pet_keras.cli.options import FORMATTER
 from pet_keras.errors import UserError
 
 # in the order of the help
-COMMANDS = (demo, evaluate, predict, train, label, serve, export, fill, experiment, patterns, data, task, checkpoint)
+COMMANDS = (demo, evaluate, predict, train, pet, label, serve, export, fill, experiment, patterns, data, task, checkpoint)
 
 
 def build_parser():

@@ -56,10 +56,11 @@ def calibrates_on_texts(args):
     return args.calibrate in ('prior', 'mean')
 
 
-def add_model_options(parser):
-    """The pattern, the checkpoint and the length."""
-    parser.add_argument('--pattern', help='a name in the task, or a pattern of your own: "[MASK]满意。{text}" '
-                        "(default: the task's first; of a causal model the first whose blank comes last)")
+def add_model_options(parser, pattern=True):
+    """The pattern, if there is to be one, the checkpoint and the length."""
+    if pattern:
+        parser.add_argument('--pattern', help='a name in the task, or a pattern of your own: "[MASK]满意。{text}" '
+                            "(default: the task's first; of a causal model the first whose blank comes last)")
     parser.add_argument('--checkpoint', help='a shipped model, a folder or file of weights, or hf:owner/name '
                         '(default %s); with --model: where the checkpoint of a prompt is now' % DEFAULT)
     parser.add_argument('--causal', action='store_true', help='the checkpoint is a left-to-right language model '

@@ -1,6 +1,7 @@
 """Tasks: patterns, label words and labels in one JSON file."""
 import glob
 import json
+import numbers
 import os
 
 from pet_keras.cloze.fields import PAIR, TEXT, Fields
@@ -216,12 +217,26 @@ class Task(object):
         return [text] + [fields[name] for name in self.slots.names[1:]]
 
     def label_of(self, name):
-        """The task's label for a label as a file spells it; UserError where there is none."""
+        """The task's label for a label as a file spells it; UserError where there is none.
+
+        A soft label, a dict label → probability, becomes one of all the task's labels.
+        """
+        if isinstance(name, dict):
+            return self._soft_label_of(name)
         label = self._label_of.get(_spelling(name))
         if label is None:
             known = ', '.join('%s%s' % (k, ''.join('=' + a for a in self.aliases.get(k, []))) for k in self.labels)
             raise UserError('label %r is not in task %s (labels: %s)' % (str(name), self.name, known))
         return label
+
+    def _soft_label_of(self, shares):
+        if not all(isinstance(p, numbers.Real) and p >= 0 for p in shares.values()) or (
+                not abs(sum(shares.values()) - 1) <= 1e-3):
+            raise UserError('A soft label is a dict of label: probability, and they sum to 1; not %r.' % shares)
+        found = dict.fromkeys(self.labels, 0.)
+        for name, share in shares.items():
+            found[self.label_of(name)] += float(share)
+        return found
 
     def pattern(self, name=None, causal=False):
         """A pattern by its name, from a string that holds `{text` itself, or a Pattern if it fits the task.

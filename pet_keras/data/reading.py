@@ -56,7 +56,8 @@ def read_rows(path, task=None, labelled=True, format=None):
         path: a file, or `-` for standard input.
         task: a Task: labels become its own spelling, and pairs, fields and candidates are asked for where it takes
             them.
-        labelled: True asks for a label in each row; False drops labels.
+        labelled: True asks for a label in each row; False drops labels. With a task a label in JSON may be soft, an
+            object of label: probability.
         format: 'tsv', 'csv', 'json' or 'text' where the ending does not say it.
 
     Raises: UserError naming file and line: bad UTF-8, a missing text, a missing or unknown label, bad JSON.
@@ -73,7 +74,7 @@ def read_rows(path, task=None, labelled=True, format=None):
         if fields is None:
             blank.append(line)
             continue
-        example = _example(path, line, fields, is_pair, labelled)
+        example = _example(path, line, fields, is_pair, labelled, soft=task is not None)
         if task is not None:
             try:
                 example = task.complete(example, fields)
@@ -91,13 +92,15 @@ def read_rows(path, task=None, labelled=True, format=None):
     return rows
 
 
-def _example(path, line, fields, is_pair, labelled):
+def _example(path, line, fields, is_pair, labelled, soft):
     place = '%s, line %d' % (path, line)
     text = _text(place, 'text', field_of(fields, TEXT))
     text_b = _text(place, 'second text', field_of(fields, TEXT_B)) if is_pair else None
     if not labelled:
         return Example(text, text_b)
     label = field_of(fields, LABEL)
+    if isinstance(label, dict) and soft:
+        return Example(text, text_b, label)
     if isinstance(label, (list, dict)):
         raise UserError('%s: the label is %s, not a string or a number.' % (place, _quote(label)))
     if label is None or not str(label).strip():

@@ -93,6 +93,8 @@ def _check(per_label, total, stratified, seeds, dev, labelled):
 def _read(path, task, labelled, format):
     """The rows of a file; without a task, pairs where a column is called text_b or sentence2."""
     rows = read_rows(path, task, labelled, format)
+    if any(isinstance(row.example.label, dict) for row in rows):
+        raise UserError('%s has soft labels, of which a sample cannot be drawn.' % path)
     if task is not None:
         return rows
     others = [field_of(row.fields, TEXT_B) for row in rows]

@@ -180,7 +180,7 @@ def _check_method(spec, data, unlabelled, where):
     _keys(spec, _METHOD, where)
     learn, by, choose = _listed(spec.get('learn', [])), spec.get('classifier', 'cloze'), spec.get('choose', {})
     _known(learn, {'labelled', 'unlabelled'}, '%s, learn' % where)
-    _known([by], {'cloze', *METHODS}, '%s, classifier' % where)
+    _known([by], {'cloze', 'pet', *METHODS}, '%s, classifier' % where)
     _known(_listed(spec.get('tests', [])), set(data['tests']), '%s, tests' % where)
     for part in ('settings', 'fit', 'choose'):
         _object(spec.get(part, {}), '%s, %s' % (where, part))

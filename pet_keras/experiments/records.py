@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 
+from pet_keras.checkpoints.atomic import locked
 from pet_keras.errors import UserError
 
 _NOT_OF_THE_RUN = ('choose', 'name', 'checkpoint', 'place', 'causal', 'chosen')  # what it is called, or where from
@@ -29,13 +30,8 @@ def lock(folder):
     Raises: UserError where another grid has it; OSError where the folder cannot be made or written.
     """
     os.makedirs(os.path.join(folder, 'scores'), exist_ok=True)
-    file = open(os.path.join(folder, 'lock'), 'a')
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise UserError('%s: another pet-keras experiment works in this folder: wait for it, or give another with '
-                        '--out.' % folder) from None
+    file = locked(folder, '%s: another pet-keras experiment works in this folder: wait for it, or give another with '
+                  '--out.' % folder)
     for path in glob.glob(os.path.join(glob.escape(folder), 'scores', '*.part')):  # of a run that was killed
         os.remove(path)
     return file

@@ -1,4 +1,5 @@
 """One run of a grid, carried out in a process of its own: it has its own peak of memory, and a kill loses no other."""
+import inspect
 import json
 import os
 import platform
@@ -120,7 +121,7 @@ def fingerprint_of(checkpoint):
 
 def _check_settings(run):
     from pet_keras.classifiers.training import Trainer
-    fit, settings = run['fit'], run['settings']
+    fit, settings, trainer = run['fit'], run['settings'], set(inspect.signature(Trainer).parameters)
     own, known_of_fit = arguments(run['classifier'])
     known = {'fit': known_of_fit, 'settings': own - {'checkpoint', 'pattern'}}
     for part in known:
@@ -129,18 +130,23 @@ def _check_settings(run):
                 raise UserError('%s.%s is no setting; there is %s.' % (part, name, ', '.join(sorted(known[part]))))
             if isinstance(value, str) and re.fullmatch(r'[\d.]+[eE][-+]?\d+', value):
                 raise UserError('%s.%s: %s is a text to YAML: write %r.' % (part, name, value, float(value)))
-    Trainer(None, **{name: value for name, value in fit.items() if name not in ('labelled_share', 'unlabelled_weight')})
-    if 'unlabelled' in run['learn'] and (settings.get('train') == 'prompt' or fit.get('mask_rate') == 0):
+    Trainer(None, **{name: value for name, value in fit.items() if name in trainer})
+    if run['classifier'] == 'cloze' and 'unlabelled' in run['learn'] and (
+            settings.get('train') == 'prompt' or fit.get('mask_rate') == 0):
         raise UserError("Unlabelled texts teach nothing where only a prompt trains, or mask_rate is 0.")
 
 
 def _check_patterns(run, task, checkpoint):
+    from pet_keras.classifiers.pet.ensemble import Ensemble
     from pet_keras.classifiers.text_classifier import TextClassifier
     from pet_keras.cloze.cloze import cloze_of
     from pet_keras.cloze.prompt_pattern import prompt_tokens
     from pet_keras.networks.prompt_start import add_tokens
     settings = run['settings']
     base = TextClassifier(task, checkpoint, settings.get('maxlen', 128), settings.get('dropout_rate'))
+    if run['classifier'] == 'pet':
+        checkpoint.check()
+        Ensemble(task, checkpoint, **{k: settings[k] for k in ('patterns', 'seeds', 'weights') if k in settings})
     if not KINDS[run['classifier']].patterns:
         return
     checkpoint.check()

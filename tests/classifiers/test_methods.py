@@ -35,7 +35,7 @@ def test_what_can_be_set_is_read_from_the_functions_themselves():
 @pytest.mark.parametrize('name,option', [('fine-tuning', 'mask_rate'), ('fine-tuning', 'pattern'),
                                          ('p-tuning', 'train'), ('fine-tuning', 'prompt_tokens')])
 def test_an_option_of_other_methods_is_named_with_them(name, option):
-    check_given('pet', [option])
-    with pytest.raises(UserError, match='--%s does not belong to --method %s, but to pet' % (
+    check_given('cloze', [option])
+    with pytest.raises(UserError, match='--%s does not belong to --method %s, but to cloze' % (
             option.replace('_', '-'), name)):
         check_given(name, ['seed', option])

@@ -52,7 +52,7 @@ def test_an_interrupted_fine_tuning_goes_on(run, tiny, reviews, tmp_path, monkey
     '--auxiliary-weight', 'none'), ('--whole-words',)], ids=' '.join)
 def test_an_option_that_does_not_belong_to_the_method_is_one_line(more, fails, tiny, reviews, tmp_path):
     error = fails(*_train(tiny, reviews, tmp_path / 'out', '--method', 'fine-tuning', *more))
-    assert '%s does not belong to --method fine-tuning, but to pet' % more[0] in error
+    assert '%s does not belong to --method fine-tuning, but to cloze' % more[0] in error
 
 
 def test_help_says_what_each_method_is(capsys):

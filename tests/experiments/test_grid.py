@@ -66,11 +66,11 @@ def test_a_method_of_the_command_line_may_be_named_and_is_what_its_settings_make
     prompt = {'learn': 'labelled', 'prompt_tokens': 4}
     small['methods'] = {'spelled out': dict(prompt, settings={'train': 'prompt', 'maxlen': 32}),
                         'named': dict(prompt, classifier='p-tuning', settings={'maxlen': 32}),
-                        'pet': {'classifier': 'pet'}, 'cloze': {}}
+                        'cloze': {'classifier': 'cloze'}, 'default': {}}
     small['seeds'] = 0
-    spelled, named, pet, cloze = [dict(run, method='') for run in Grid(write(small)).runs if run['patterns'] != ['P3']]
+    spelled, named, cloze, default = [dict(run, method='') for run in Grid(write(small)).runs if run['patterns'] != ['P3']]
     assert spelled == named and named['classifier'] == 'cloze' and named['settings']['train'] == 'prompt'
-    assert pet == cloze
+    assert cloze == default
 
 
 def test_yaml_says_the_same_as_json(small, write, tmp_path):
@@ -140,6 +140,7 @@ WRONG_METHODS = {
                             "settings.train of p-tuning is 'prompt'"),
     'settings to choose': ({'learn': 'labelled', 'classifier': 'p-tuning', 'choose': {'settings.train': ['all']}},
                            "settings.train of p-tuning is 'prompt'"),
+    'nothing to distil from': ({'classifier': 'pet', 'learn': 'labelled'}, 'pet learns from unlabelled texts'),
     'fit': ({'learn': 'labelled', 'fit': 3}, 'fit: 3 is not an object'),
     'seed': ({'learn': 'labelled', 'fit': {'seed': 3}}, "'fit.seed' cannot be set"),
     'choose': ({'learn': 'labelled', 'choose': {'learning_rate': [1]}}, "'learning_rate' cannot be set or chosen"),

@@ -28,6 +28,8 @@ def check(small, write, still):
     {'learn': 'labelled', 'classifier': 'fine-tuning', 'settings': {'maxlen': 32}},
     {'learn': 'labelled', 'prompt_tokens': 3, 'settings': {'train': 'prompt', 'prompt_encoder': 'mlp'}},
     {'calibrate': 'mean'}, {'words': {'负面': ['不', '难'], '正面': '很'}}, {'patterns': '真[MASK]。{text}'},
+    {'learn': ['labelled', 'unlabelled'], 'classifier': 'pet', 'settings': {'patterns': ['P1', 'P3'], 'generations': 1},
+     'fit': {'epochs': 1, 'mask_rate': 0, 'distillation': {'epochs': 2}}},
 ], ids=str)
 def test_what_can_run_passes(check, method):
     check(method)
@@ -48,6 +50,8 @@ def test_what_can_run_passes(check, method):
     ({'learn': 'unlabelled', 'fit': {'mask_rate': 0}}, 'Unlabelled texts teach nothing'),
     ({'learn': 'labelled', 'prompt_tokens': 2, 'prompt_where': 'left'}, "where='left'"),
     ({'patterns': ['P1', '[unused1][MASK]{text}']}, 'different [unused] tokens'),
+    ({'learn': 'unlabelled', 'classifier': 'pet', 'settings': {'patterns': ['P1', 'P9']}}, "no pattern 'P9'"),
+    ({'learn': 'unlabelled', 'classifier': 'pet', 'fit': {'labelled_share': .5}}, 'fit.labelled_share is no setting'),
     ({'words': {'正面': '很'}}, 'the labels of task sentiment are 正面, 负面, not 正面'),
     ({'words': {'正面': '很', '负面': '𓀀'}}, '𓀀'),
     ({'learn': 'labelled', 'labelled': 30}, 'too few for 30 of seed 0'),
