@@ -1,15 +1,13 @@
 """What every text classifier here shares: predict, evaluate, fit, save and load over Examples."""
 import numpy as np
 
-from pet_keras.backend import PRECISIONS, keras
+from pet_keras.backend import PRECISIONS
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers import model_folder
-from pet_keras.classifiers.calibration import NEED_TEXTS, offset_of
-from pet_keras.classifiers.metrics import classification_report
-from pet_keras.classifiers.scorer import Scorer
+from pet_keras.classifiers.predicting import Predicting, check_hard
 from pet_keras.classifiers.streams import Texts, streams_of
 from pet_keras.classifiers.training import Trainer
-from pet_keras.cloze.batching import lesson_batches, question_batches
+from pet_keras.cloze.batching import lesson_batches
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.cloze.task import Task
 from pet_keras.cloze.windows import check_long, parts
@@ -20,24 +18,17 @@ from pet_keras.networks.models import model_inputs
 from pet_keras.networks.ways import SHIPPED
 
 
-def check_hard(examples):
-    """Raises UserError for a soft label."""
-    if any(isinstance(example.label, dict) for example in examples):
-        raise UserError('A text to evaluate or calibrate on needs one label, not a soft one.')
-
-
-class TextClassifier(object):
+class TextClassifier(Predicting):
     """Base class of the classifiers.
 
     A subclass has `frame`, the Pattern in which texts stand and the tokens that it leaves for them, `tuning`,
-    `transformer` and `model` (inputs `token_ids, segment_ids, positions`; logits at the positions) and defines `questions` (the sequences that score one example), `build_scorer` (the
-    network whose output is the labels' scores) and `lesson` (the training sequence of one example). It may
-    override `objective`, what a training step computes.
+    `transformer` and `model` (inputs `token_ids, segment_ids, positions`; logits at the positions) and defines
+    `questions` (the sequences that score one example), `build_scorer` (the network whose output is the labels' scores)
+    and `lesson` (the training sequence of one example). It may override `objective`, what a training step computes.
 
     Arguments: as in ClozeClassifier; `checkpoint` None is for a classifier without a network.
     """
     kind = None  # its name in files
-    calibrations = NEED_TEXTS  # those of calibration.METHODS that suit it
     without = ()  # settings of a Trainer that mean nothing to it
     exports = True  # whether one graph can do what it does
 
@@ -75,21 +66,6 @@ class TextClassifier(object):
         """How many numbers training changes."""
         return sum(int(np.prod(weight.shape)) for weight in self.model.trainable_weights)
 
-    @property
-    def offset(self):
-        """What is added to each label's score, float `[labels]`: 0, unless calibration set it. Read-only: assign it."""
-        return self._offset
-
-    @offset.setter
-    def offset(self, offset):
-        offset = np.array(offset, 'float64')
-        if offset.shape != (len(self.labels),) or not np.isfinite(offset).all():
-            raise UserError('offset is a finite number for each of the %d labels.' % len(self.labels))
-        offset.flags.writeable = False
-        self._offset = offset
-        if self._scorer:
-            self._scorer.layer.offset.assign(self._offset[None])
-
     def dropout_rates(self):
         """[after layers, of attention]: the rates in training."""
         config = self.checkpoint.config
@@ -117,86 +93,6 @@ class TextClassifier(object):
         """What is read of it at a time: one of its parts, drawn where there are several."""
         found = self.parts(texts)
         return found[rng.integers(len(found)) if len(found) > 1 else 0]
-
-    # --- scoring --------------------------------------------------------------------------------------
-
-    def label_scores(self, examples, batch_size=32, verbose=0):
-        """Scores of the labels, float64 `[len(examples), len(labels)]`: log-probabilities up to a constant an
-        example, not normalised over the labels, with the offset. Arguments as in `predict`."""
-        examples = self.examples(examples)
-        asked = [(i, self.questions(part)) for i, e in enumerate(examples) for part in self.parts(self.tokenize(e))]
-        owner, scores = np.array([i for i, _ in asked], int), np.zeros((len(examples), len(self.labels)))
-        np.add.at(scores, owner, self.score_questions([questions for _, questions in asked], batch_size, verbose))
-        return scores / np.bincount(owner, minlength=len(examples))[:, None]  # the mean over the parts
-
-    def score_questions(self, examples, batch_size=32, verbose=0):
-        """What `label_scores` returns, of lists of Questions."""
-        if self._scorer is None or self._scorer.aggregation != self.task.verbalizer.aggregation:
-            self._scorer = self.scorer()
-            self._scorer.layer.offset.assign(self._offset[None])
-        bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
-        scores = np.zeros((len(examples), len(self.labels)))
-        for batch, *inputs in question_batches(examples, batch_size):
-            scores[batch] = self._scorer.score(inputs, self.precision, self.run_eagerly)
-            if bar:
-                bar.add(len(batch))
-        return scores
-
-    def predict_log_proba(self, examples, batch_size=32, verbose=0):
-        """Log-probabilities of the labels, float64 `[len(examples), len(labels)]`.
-
-        Arguments: `examples` as in `predict`; `verbose` 1 shows a progress bar.
-        """
-        scores = self.label_scores(examples, batch_size, verbose)
-        return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
-
-    def predict_proba(self, examples, batch_size=32, verbose=0):
-        """Probabilities of the labels, float64 `[len(examples), len(labels)]`; rows sum to 1."""
-        return np.exp(self.predict_log_proba(examples, batch_size, verbose))
-
-    def predict(self, examples, batch_size=32, verbose=0):
-        """The likeliest label of each example, a list of str.
-
-        Arguments:
-            examples: list of str, of (text, text) pairs, or of Example.
-        """
-        return [self.labels[i] for i in self.predict_log_proba(examples, batch_size, verbose).argmax(axis=1)]
-
-    def evaluate(self, examples, batch_size=32, verbose=0):
-        """Accuracy and more on labelled examples; see `metrics.classification_report` for the keys."""
-        examples = self.examples(examples, labelled=True)
-        if not examples:
-            raise UserError('Nothing to evaluate: the list of examples is empty.')
-        check_hard(examples)
-        return classification_report([e.label for e in examples],
-                                     self.predict_log_proba(examples, batch_size, verbose), self.labels)
-
-    def calibrate(self, examples=None, method='prior', prior=None, batch_size=32, premise=None):
-        """Sets `offset`, which takes off the model's taste for some labels, whatever the text says.
-
-        Arguments:
-            examples: of 'prior' and 'mean': texts as in `predict`, of the kind that will be asked about; the more,
-                the better.
-            method: 'prior', 'mean', 'contextual' or 'pmi', see `calibration.METHODS` and docs/calibration.md.
-            prior: of 'prior': dict label → share; None takes the shares of the examples' labels where all have one,
-                else equal shares.
-            premise: of 'pmi': a text, or a pair, that says no more than the kind of text; None leaves the text out.
-
-        Training and, in a cloze, another pattern set the offset to 0 again. Returns: self.
-
-        Raises: UserError for a method that does not suit the classifier, or lacks texts, or has no use for them.
-        """
-        if self.task.candidates:
-            raise UserError('Task %s has other label words for each text, so there is no taste for some of them to '
-                            'correct.' % self.task.name)
-        examples = None if examples is None else self.examples(examples)
-        check_hard(examples or [])
-        self.offset = offset_of(self, examples, method, prior, batch_size, premise)
-        return self
-
-    def scorer(self):
-        """What runs the network that scores the labels."""
-        return Scorer(*self.build_scorer(), self.task.verbalizer.aggregation)
 
     # --- learning -------------------------------------------------------------------------------------
 

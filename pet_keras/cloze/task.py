@@ -6,6 +6,7 @@ import os
 
 from pet_keras.cloze.fields import PAIR, TEXT, Fields
 from pet_keras.cloze.pattern import Pattern
+from pet_keras.cloze.showing import shown
 from pet_keras.cloze.verbalizer import ExampleWords, Verbalizer
 from pet_keras.data.rows import TEXT as TEXT_COLUMNS
 from pet_keras.data.rows import check_writable, field_of, parse_json
@@ -265,27 +266,7 @@ class Task(object):
 
     def show(self):
         """Every pattern filled with the example for every label word, as lines of text."""
-        lines = ['%s: %s' % (self.name, self.description)] if self.description else [self.name]
-        lines += ['', 'labels and their words (%s over several words):' % self.verbalizer.aggregation]
-        if self.candidates:
-            lines[-1] = 'labels, and the candidates that this example has for them:'
-        for label, words in self._shown(self.verbalizer).items():
-            aliases = ', '.join(self.aliases.get(label, []))
-            also = '   (in files also: %s)' % aliases if aliases else ''
-            lines.append('  %s → %s%s' % (label, ' '.join(words), also))
-        names = {pattern.string: key for key, pattern in reversed(self.patterns.items())}
-        default, causal = self.pattern(), self.pattern(None, causal=True)
-        lines += ['', 'default: %s; of a causal model, which reads the blank last: %s' % (
-            names[default.string], names[causal.string] if causal.mask_is_last else 'none of these')]
-        example = self.example or ['…'] * len(self.slots.names)
-        for key, pattern in self.patterns.items():
-            lines += ['', '%s  %s' % (key, pattern.string)]
-            for label, words in self._shown(self.verbalizer_of(pattern)).items():
-                lines += ['  %s: %s' % (label, pattern.fill(*example, word=word)) for word in words]
-        return '\n'.join(lines)
-
-    def _shown(self, verbalizer):
-        return {k: [word] for k, word in zip(self.labels, verbalizer.shown)} if self.candidates else verbalizer.words
+        return shown(self)
 
 
 def _spelling(label):

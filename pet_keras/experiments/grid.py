@@ -7,7 +7,8 @@ import re
 
 from pet_keras.classifiers.calibration import METHODS as CALIBRATIONS
 from pet_keras.classifiers.calibration import NEED_TEXTS
-from pet_keras.classifiers.methods import KINDS, METHODS, named
+from pet_keras.classifiers.kinds import KINDS
+from pet_keras.classifiers.methods import METHODS, named
 from pet_keras.data.rows import parse_json
 from pet_keras.errors import UserError
 
