@@ -37,6 +37,7 @@ _MODULES = {
     'classifiers.metrics': ['classification_report'],
     'experiments.ranking': ['rank_patterns'],
     'serving.export': ['export'],
+    'serving.labelling.learner': ['ActiveLearner'],
     'serving.onnx_classifier': ['OnnxClassifier'],
     'serving.prompt_server': ['PromptServer'],
 }
