@@ -3,16 +3,16 @@
     python benchmarks/labelling.py [--data FOLDER] [--out benchmarks/labelling] [--strategy mix random ...]
                                    [--task sentiment topics] [--seeds 0 1 2] [--plot]
 
-A person is simulated, who answers each question as the file does. The strategy chooses the first 20 texts of a pile by the
-zero-shot guesses; the model learns, the strategy chooses 20 more by what it then thinks, and so on at 40, 80, 160 and 320
-labels. FOLDER (default PET_KERAS_DATA) holds
+A person is simulated, who answers each question as the file does. The strategy chooses the first 20 texts of a pile by
+the zero-shot guesses; the model learns, the strategy chooses 20 more by what it then thinks, and so on at 40, 80, 160
+and 320 labels. FOLDER (default PET_KERAS_DATA) holds
 
 - sentiment: data/sentiment, 2,000 lines of train as the pile, 1,000 of test that stand in neither as the unseen ones;
 - topics: five topics of data/fewclue/tnews, its train and dev lines as the pile, those of test_public as unseen.
 
 Each run (task, strategy, seed) appends one JSON line to OUT/records.jsonl when it is done, with the accuracy on unseen
 texts after each round, the cross-validated accuracy that a person would have seen, and the seconds; a run that has its
-line is not done again. --plot draws OUT/labelling.png, mean and standard deviation over the seeds, and prints the table.
+line is not done again. --plot draws OUT/labelling.png, mean and standard deviation over the seeds.
 """
 import argparse
 import json
