@@ -48,6 +48,7 @@ _MODULES = {
     'experiments.triggers': ['search_triggers'],
     'experiments.word_search': ['search_words'],
     'serving.export': ['export'],
+    'serving.labelling.learner': ['ActiveLearner'],
     'serving.onnx_classifier': ['OnnxClassifier'],
     'serving.prompt_server': ['PromptServer'],
 }

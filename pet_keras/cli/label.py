@@ -70,8 +70,8 @@ def run(args):
         def fail():
             server.should_exit = True
         board.on_failure = fail
-        options = {name: getattr(args, name) for name in ('causal', 'pattern', 'precision', 'train', 'strategy', 'every',
-                                                          'seed')}
+        options = {name: getattr(args, name) for name in (
+            'causal', 'pattern', 'precision', 'train', 'strategy', 'every', 'seed')}
         options.update(checkpoint=args.checkpoint or DEFAULT, maxlen=args.maxlen or 128, settings={})
         board.learner = Background(board.take, session.examples, args.out, options)
         if session.task is not None:

@@ -7,8 +7,6 @@ import threading
 
 from pet_keras.errors import UserError
 
-_NICE = 5  # the person at the page goes first
-
 
 class Background(object):
     """Starts a process that learns, and hands on what it sends.
@@ -58,7 +56,6 @@ class Background(object):
 def _run(connection, examples, folder, options):
     """The process: it does what is most urgent until its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    os.nice(_NICE)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         from pet_keras.serving.labelling.worker import Worker

@@ -12,7 +12,7 @@ from pet_keras.networks.models import model_inputs
 from pet_keras.serving.labelling.estimates import folds, kappa
 from pet_keras.serving.labelling.strategies import STRATEGIES
 
-_ENOUGH = 1000  # texts: so many of the newest model are enough to choose from, and to know its taste for some labels
+_ENOUGH = 1000  # texts: so many of the newest model are enough to choose from, or to see its taste for some labels
 _WATCHED = 500  # texts whose answers show whether trainings still change any: small-text's stop set
 _MOST = 20000  # texts that a strategy looks at: a random part of a larger pile, as small-text's SubsamplingQueryStrategy
 

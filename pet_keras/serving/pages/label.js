@@ -39,7 +39,7 @@ function likeliest(guess) {
 // --- one text -------------------------------------------------------------------------------------------
 
 function showText() {
-  at('text').replaceChildren(...(current ? current.texts.map((text) => element('p', text)) : [element('p', say('done'))]));
+  at('text').replaceChildren(...(current?.texts ?? [say('done')]).map((text) => element('p', text)));
   at('text').scrollTop = 0;
   showLabels();
 }
@@ -47,7 +47,9 @@ function showText() {
 function showLabels() {
   const focused = document.activeElement?.dataset?.label;
   at('labels').replaceChildren(...state.task.labels.map((label, i) => {
-    const button = element('button', '', { type: 'button', lang: 'zh', 'aria-pressed': String(current?.label === label) });
+    const button = element('button', '', {
+      type: 'button', lang: 'zh', 'aria-pressed': String(current?.label === label),
+    });
     if (i < KEYS.length) button.append(element('kbd', KEYS[i].toUpperCase(), { 'aria-hidden': 'true' }));
     button.append(label);
     button.dataset.label = label;
@@ -104,7 +106,8 @@ function undo() {
 
 function pressed(event) {
   const typing = event.target.closest('input:not([type=checkbox]), textarea, select');
-  if (!state?.task || !at('keys').checked || typing || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+  const other = event.repeat || event.ctrlKey || event.altKey || event.metaKey;
+  if (!state?.task || !at('keys').checked || typing || other) return;
   const key = event.key.toLowerCase(), place = KEYS.indexOf(key);
   if (key === 's' && current) answer('');
   else if (key === 'u') undo();
@@ -162,8 +165,9 @@ async function showList(more = false) {
   if (asked !== listed) return;
   const rows = found.texts.map((text) => {
     const row = element('li'), button = element('button', '', { type: 'button' });
+    const label = text.label === null ? say('open') : text.label || say('isSkipped');
     button.append(element('span', text.texts.join(' | ').slice(0, 200), { class: 'words', lang: 'zh' }),
-      element('span', text.label === null ? say('open') : text.label || say('isSkipped'), { class: 'label', lang: 'zh' }));
+      element('span', label, { class: 'label', lang: 'zh' }));
     if (text.doubtful) button.append(element('span', say('doubt', likeliest(text.guess)), { class: 'doubt' }));
     button.addEventListener('click', () => open(text));
     row.append(button);
@@ -201,7 +205,8 @@ async function propose(event) {
       const row = element('label', '', { class: 'choice' }), words = element('span');
       const radio = element('input', '', { type: 'radio', name: 'pattern', value: pattern });
       radio.checked = i === 0;
-      words.append(...Object.values(filled).map((text) => element('span', text, { lang: 'zh' })), element('code', pattern));
+      words.append(...Object.values(filled).map((text) => element('span', text, { lang: 'zh' })),
+        element('code', pattern));
       row.append(radio, words);
       return row;
     }));
@@ -247,7 +252,8 @@ async function poll() {
       if (!busy) {
         const begun = !state?.task && found.state.task;
         showState(found.state);
-        if (begun || state.task && !current && state.labelled + state.skipped < state.texts) await act('v1/next', {}, '');
+        const more = state.task && !current && state.labelled + state.skipped < state.texts;
+        if (begun || more) await act('v1/next', {}, '');
       }
     }
   } catch {
@@ -275,7 +281,8 @@ at('language').addEventListener('click', () => {
 translate();
 act('v1/next', {}, '').then(() => {
   if (state?.words) {
-    at('names').value = Object.entries(state.words).map(([label, [word]]) => label === word ? label : `${label}=${word}`).join(',');
+    at('names').value = Object.entries(state.words).map(
+      ([label, [word]]) => (label === word ? label : `${label}=${word}`)).join(',');
     propose();
   }
   poll();

@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -9,6 +10,8 @@ for _name in ('fastapi', 'uvicorn', 'prometheus_client'):
     pytest.importorskip(_name, reason='the extra [serve] is not installed')
 
 from labelling_site import labelling  # noqa: E402
+
+from pet_keras.data.reading import read_examples  # noqa: E402
 
 TEXTS = ['好吃', '难吃', '一般', '再来', '不来了']
 
@@ -158,3 +161,19 @@ def test_finishing_asks_for_the_model_and_writes_the_table(site):
     assert site.ask('GET', '/v1/state')[1]['state']['finished']
     site.answer(site.next(), '好评')
     assert not site.ask('GET', '/v1/state')[1]['state']['finished']
+
+
+def test_a_hundred_thousand_texts_are_no_burden(tmp_path):
+    path = tmp_path / 'pile.txt'
+    path.write_text('\n'.join('第%d条：房间很干净，服务也热情' % i for i in range(100000)), encoding='utf-8')
+    begun = time.perf_counter()
+    examples = read_examples(str(path), labelled=False)
+    with labelling(tmp_path / 'out', examples) as site:
+        assert site.next() is not None and time.perf_counter() - begun < 30
+        for path in ('/v1/texts?search=99999', '/v1/state?window=w', '/v1/texts?labelled=true'):
+            begun = time.perf_counter()
+            assert site.ask('GET', path)[0] == 200 and time.perf_counter() - begun < 3
+        begun = time.perf_counter()
+        for _ in range(5):
+            site.answer(site.next(), '好评')
+        assert time.perf_counter() - begun < 5
