@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pet_keras.classifiers.loading import load
 from pet_keras.classifiers.pet.ensemble import Ensemble
 from pet_keras.classifiers.pet.pet import Pet
 
-STAGES = ['ensemble/generation0/P1-seed0', 'ensemble/generation0/P6-seed0', '.']
+STAGES = ['ensemble/generation0/P1-seed0', '.']
 
 
 @pytest.fixture(scope='module')
@@ -25,16 +26,16 @@ def command(tiny, tmp_path_factory):
 
     def of(*args, unlabelled=more, labelled=labelled):
         files = ['--labelled', labelled] * bool(labelled) + ['--unlabelled', unlabelled] * bool(unlabelled)
-        return ['pet', '--task', 'sentiment', '--checkpoint', tiny, '--dev', labelled, '--patterns', 'P1,P6',
-                '--epochs', '1', '--distil-epochs', '1'] + files + [str(arg) for arg in args]
+        return ['pet', '--task', 'sentiment', '--checkpoint', tiny, '--patterns', 'P1', '--epochs', '1',
+                '--distil-epochs', '1'] + files + [str(arg) for arg in args]
     return of
 
 
-def _killed_after(stage, out, command):
+def _killed_after(stage, command):
     """Starts a command, kills it as soon as a stage is done, and returns what it had printed."""
-    process = subprocess.Popen([sys.executable, '-m', 'pet_keras'] + command + ['--out', out], encoding='utf-8',
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    done = os.path.join(out, stage, 'stage.json')
+    process = subprocess.Popen([sys.executable, '-m', 'pet_keras'] + command, encoding='utf-8', stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    done = os.path.join(stage, 'stage.json')
     while not os.path.exists(done) and process.poll() is None:
         time.sleep(.01)
     process.send_signal(signal.SIGKILL)
@@ -42,25 +43,25 @@ def _killed_after(stage, out, command):
 
 
 def test_killed_after_any_stage_it_goes_on_and_ends_as_if_it_had_not_been(command, run, tmp_path):
-    whole, out = str(tmp_path / 'whole'), str(tmp_path / 'out')
-    _, printed, _ = run(*command('--out', whole))
+    whole, out, labelled = str(tmp_path / 'whole'), str(tmp_path / 'out'), command()[command().index('--labelled') + 1]
+    command = functools.partial(command, '--dev', labelled, '--out')
+    _, printed, _ = run(*command(whole))
     table = printed[printed.index('On the dev texts'):]
     for k, stage in enumerate(STAGES):
-        killed = _killed_after(stage, out, command())
+        killed = _killed_after(os.path.join(out, stage), command(out))
         assert killed.count('done before') == k, killed
-    status, printed, _ = run(*command('--out', out))
-    assert status == 0 and printed.count('done before') == 3 and 'Epoch' not in printed
+    status, printed, _ = run(*command(out))
+    assert status == 0 and printed.count('done before') == len(STAGES) and 'Epoch' not in printed
     assert table.replace(whole, out) == printed[printed.index('On the dev texts'):]
-    for name in ('P1', 'P6', 'mean', 'ensemble', 'distilled'):
+    for name in ('P1', 'mean', 'ensemble', 'distilled'):
         assert '\n%s ' % name in table
     models = [load(folder) for folder in (whole, out)]
     np.testing.assert_array_equal(*[model.predict_proba(TEXTS) for model in models])
     np.testing.assert_array_equal(*[model.ensemble.predict_proba(TEXTS) for model in models])
-    assert 'temperature was 2.0 and is 3.0' in run(*command('--out', out, '--temperature', 3))[2]
+    assert 'temperature was 2.0 and is 3.0' in run(*command(out, '--temperature', 3))[2]
 
     predicted = run('predict', '--model', out, write(tmp_path / 'a.txt', '\n'.join(TEXTS)))[1].splitlines()[1:]
     assert [line.split('\t')[1] for line in predicted] == models[0].predict(TEXTS)
-    labelled = command()[command().index('--dev') + 1]
     report = json.loads(run('evaluate', '--json', '--model', os.path.join(out, 'ensemble'), labelled)[1])
     assert '%.2f' % report['accuracy'] in [line for line in table.splitlines() if line.startswith('ensemble')][0]
 
@@ -78,8 +79,8 @@ def fits(monkeypatch):
     return calls
 
 
-def test_options_are_what_the_classifier_learns_with(command, fits, run, tmp_path):
-    run(*command('--out', tmp_path / 'out', '--seeds', 2, '--weights', 'accuracy', '--generations', 3, '--temperature',
+def test_options_are_what_the_classifier_learns_with(command, fits, run, reviews, tmp_path):
+    run(*command('--out', tmp_path / 'out', '--patterns', 'P1,P6', '--dev', reviews, '--seeds', 2, '--weights', 'accuracy', '--generations', 3, '--temperature',
                  1.5, '--batch-size', 4, '--mask-rate', 0, '--distil-learning-rate', .01, '--seed', 7, '--maxlen', 30))
     (pet, labelled, unlabelled, dev, settings), = fits
     assert (pet.generations, pet.temperature, pet.maxlen, pet.ensemble.seeds) == (3, 1.5, 30, 2)

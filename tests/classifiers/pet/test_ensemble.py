@@ -22,11 +22,11 @@ def _normalised(scores):
 
 
 def test_untrained_it_is_the_mean_of_the_patterns_and_each_asks_with_its_own_words(task, still):
-    ensemble = Ensemble(task, still)
+    ensemble = Ensemble(task, still, ['P1', 'P3'])
     ensemble.run_eagerly = True
-    alone = [_scores(ClozeClassifier(task, still, name), TEXTS) for name in ('P1', 'P2', 'P3')]
+    alone = [_scores(ClozeClassifier(task, still, name), TEXTS) for name in ('P1', 'P3')]
     np.testing.assert_allclose(ensemble.predict_proba(TEXTS), _normalised(np.mean(alone, axis=0)), rtol=1e-5)
-    assert [member.words for member in ensemble.members][0] != ensemble.members[2].words
+    assert ensemble.members[0].words != ensemble.members[1].words
     two = Ensemble(task, still, ['P3', '{text}很[MASK]'])
     assert list(two.patterns) == ['P3', 'pattern2']
 

@@ -203,12 +203,16 @@ def test_three_generations_are_ipets_default(task, still):
     assert IPet(task, still).generations == 3 and Pet(task, still).generations == 0
 
 
-def test_a_causal_model_and_a_task_of_pairs_have_a_pet_too(causal, still, epochs):
-    pet = Pet('sentiment', causal, seeds=2).fit(LABELLED, UNLABELLED, **SETTINGS)
-    assert len(pet.ensemble.members) == 2 and len(pet.predict(UNLABELLED[:3])) == 3
+def test_a_causal_model_with_one_pattern_has_a_pet_too(causal, epochs):
+    pet = Pet('sentiment', causal).fit(LABELLED, UNLABELLED, **SETTINGS)
+    assert len(pet.ensemble.members) == 1 and len(pet.predict(UNLABELLED[:3])) == 3
+    assert epochs == ['cloze', 'pet']
+
+
+def test_a_task_of_pairs_has_a_pet_too(still, epochs, tmp_path):
     pairs = [Example('下雨了', '地湿了', '蕴含'), Example('下雨了', '天晴着', '矛盾')]
-    pet = Pet('nli_binary', still).fit(pairs, [e[:2] for e in pairs], **SETTINGS)
-    assert pet.ensemble.predict(pairs) and pet.predict(pairs)
+    pet = Pet('nli_binary', still, ['P2']).fit(pairs, [e[:2] for e in pairs], out=str(tmp_path), **SETTINGS)
+    assert [e[:2] for e in read_examples(str(tmp_path / 'soft_labels.jsonl'), pet.task)] == [e[:2] for e in pairs]
 
 
 def test_it_is_served_and_exported_as_the_one_network_that_it_is(fit, monkeypatch, tmp_path):
