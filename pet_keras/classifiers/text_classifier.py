@@ -104,7 +104,8 @@ class TextClassifier(object):
     def label_scores(self, examples, batch_size=32, verbose=0):
         """Scores of the labels, float64 `[len(examples), len(labels)]`: log-probabilities up to a constant an
         example, not normalised over the labels, with the offset. Arguments as in `predict`."""
-        return self.score_questions([self.questions(self.tokenize(e)) for e in self.examples(examples)], batch_size, verbose)
+        questions = [self.questions(self.tokenize(example)) for example in self.examples(examples)]
+        return self.score_questions(questions, batch_size, verbose)
 
     def score_questions(self, examples, batch_size=32, verbose=0):
         """What `label_scores` returns, of examples as lists of Questions."""

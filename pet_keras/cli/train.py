@@ -37,8 +37,8 @@ def add_parser(commands):
         "label words' (default 1); none: one mean over both, as in the author's scripts")
     add('--labelled-share', type=number_or_none, default=.5, metavar='SHARE', help='labelled texts in a batch, where '
         'there are unlabelled ones too (default 0.5); none: both mixed as they come')
-    add_calibration(parser, '--calibrate-on or of --unlabelled (or else of --dev, where prior counts the labels). It is '
-                    'done at the end, and saved with the model')
+    add_calibration(parser, '--calibrate-on or of --unlabelled (or else of --dev, where prior counts the labels). It '
+                    'is done at the end, and saved with the model')
     add('--patience', type=int, help='stop after so many epochs without a better dev result')
     add('--train', choices=['all', 'prompt'], default='all', help="which weights train: all, or the rows of the "
         "pattern's [unused] tokens alone (P-tuning)")
