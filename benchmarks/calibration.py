@@ -40,7 +40,8 @@ class Remembering(ClozeClassifier):
 def texts(task, spec, data):
     """{'test', 'dev': labelled texts; 'unlabelled'}, none of them in two parts."""
     found, seen = {}, set()
-    for part, (name, count) in (('test', spec['test']), ('dev', spec['dev']), ('unlabelled', (spec['unlabelled'], MOST))):
+    parts = {'test': spec['test'], 'dev': spec['dev'], 'unlabelled': (spec['unlabelled'], MOST)}
+    for part, (name, count) in parts.items():
         examples = read_examples(os.path.join(data, spec['folder'], name), task, part != 'unlabelled')
         examples = [e for e in {e.text: e for e in examples}.values() if e.text not in seen]
         random.Random(0).shuffle(examples)

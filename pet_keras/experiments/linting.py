@@ -171,8 +171,8 @@ def _of_texts(task, rooms, checkpoint, unlabelled, maxlen):
         classifier.pattern = name
         cut = np.mean(np.array(lengths) > rooms[name] * (1 + task.is_pair))
         if cut > _CUT:
-            yield Finding('warning', name, '%.0f %% of the texts are longer than the %d tokens that they have room for, '
-                          'and are cut at the end.' % (100 * cut, rooms[name] * (1 + task.is_pair)), (
+            yield Finding('warning', name, '%.0f %% of the texts are longer than the %d tokens that they have room '
+                          'for, and are cut at the end.' % (100 * cut, rooms[name] * (1 + task.is_pair)), (
                               'Set a larger maxlen, or shorten the texts or the pattern.'))
         yield _balance(name, classifier, examples)
 
@@ -185,4 +185,5 @@ def _balance(name, classifier, examples):
     is_bad = mean.max() > 2 * even or mean.min() < even / 2
     told = '; '.join('%s %.3f, %.1f %%' % (classifier.labels[k], mean[k], 100 * shares[k]) for k in np.argsort(-mean))
     return Finding('warning' if is_bad else 'note', name, 'Mean probability and share of %d texts: %s.' % (
-        len(examples), told), ('If the texts do not have these shares, --calibrate mends it.' if is_bad else 'Nothing to do.'))
+        len(examples), told), 'If the texts do not have these shares, --calibrate mends it.' if is_bad else (
+            'Nothing to do.'))

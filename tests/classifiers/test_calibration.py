@@ -48,7 +48,7 @@ def test_the_first_round_of_equal_shares_is_the_mean_probability_taken_off():
     scores = np.log([[.9, .1], [.5, .5]]) + [[3.], [-7.]]
     np.testing.assert_allclose(less_mean_probability(scores), [-np.log(.7), -np.log(.3)])
     one = np.log([[.2, .3, .5]]) - 4.
-    np.testing.assert_allclose(_softmax(one + less_mean_probability(one)), [[1 / 3] * 3])  # W of the paper: no taste left
+    np.testing.assert_allclose(_softmax(one + less_mean_probability(one)), [[1 / 3] * 3])  # as W of the paper does
 
 
 def test_the_mean_score_is_taken_off_whatever_constants_the_texts_have():
