@@ -87,12 +87,15 @@ def simulate(task, strategy, seed, args, classifier):
 
 
 def read_records(out):
-    """The records of a folder, a list of dict; a line that a kill cut short is left out."""
+    """The records of a folder, a list of dict; a last line that a kill cut short is cut off."""
     path = os.path.join(out, 'records.jsonl')
     if not os.path.exists(path):
         return []
     with open(path, encoding='utf-8') as reader:
-        return [json.loads(line) for line in reader if line.endswith('\n')]
+        lines = reader.readlines()
+    if lines and not lines[-1].endswith('\n'):
+        os.truncate(path, len(''.join(lines[:-1]).encode()))
+    return [json.loads(line) for line in lines if line.endswith('\n')]
 
 
 def run(args):

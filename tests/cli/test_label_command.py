@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 from six_reviews import TEXTS, write
@@ -126,6 +127,7 @@ def test_thirty_texts_are_labelled_the_server_is_killed_meanwhile_and_the_model_
     assert load(str(out / 'model')).trained_on['labelled'] == 30
     third = begin(*args)
     assert third.said.startswith('30 texts, 30 labelled')
+    urllib.request.urlopen(third.url).close()  # it serves: until then a signal ends it as any process
     assert third.end(signal.SIGTERM)[0] == 0
 
 

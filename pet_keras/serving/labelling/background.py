@@ -61,7 +61,9 @@ def _run(connection, examples, folder, options):
         from pet_keras.serving.labelling.worker import Worker
         worker, busy = Worker(connection.send, examples, folder, options), False
         while True:
-            while connection.poll(0 if busy else None):
+            if not busy:  # nothing to do until there is a message
+                worker.take(connection.recv())
+            while connection.poll():
                 worker.take(connection.recv())
             busy = worker.step()
     except (UserError, ImportError) as e:

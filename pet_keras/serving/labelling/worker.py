@@ -43,7 +43,7 @@ class Worker(object):
     """
     def __init__(self, send, examples, folder, options):
         self.send, self.examples, self.folder, self.options = send, examples, folder, options
-        self.learner, self._todo, self._checkpoint = None, {}, None
+        self.learner, self._todo, self._checkpoint, self._doing = None, {}, None, None
         self._answers, self._done, self._finish = {}, [], False
         self._trained, self._estimated, self._chosen_at, self._saved_at = {}, {}, 0, 0
 
@@ -69,8 +69,14 @@ class Worker(object):
         elif self.learner.left:
             self._score()
         else:
+            self._say('resting')
             return False
         return True
+
+    def _say(self, doing):
+        if doing != self._doing:
+            self._doing = doing
+            self.send({'doing': doing})
 
     def _is_due(self, before, growth):
         """Whether the labels differ enough from those of before: by `growth`, or at all where the model is wanted."""
@@ -84,16 +90,16 @@ class Worker(object):
         return self._checkpoint
 
     def _propose(self, words):
-        self.send({'doing': 'proposing'})
+        self._say('proposing')
         try:
             found = propose(words, self.examples, self._open())
         except UserError as e:  # of these labels: others may do
             found = str(e)
         self.send({'proposals': found})
-        self.send({'doing': 'resting'})
+        self._say('resting')
 
     def _begin(self, task):
-        self.send({'doing': 'loading'})
+        self._say('loading')
         checkpoint, options, pattern, more = self._open(), self.options, self.options['pattern'], {}
         if options['train'] == 'prompt':
             if pattern is None and not unused_tokens(task.pattern(None, checkpoint.is_causal).string):
@@ -118,7 +124,7 @@ class Worker(object):
             self._tell(np.flatnonzero(self.learner.scored_by >= 0))
 
     def _train(self):
-        self.send({'doing': 'training'})
+        self._say('training')
         if self.learner.trainings == 0:
             self._keep_scores()
         self._trained, begun = dict(self._answers), time.perf_counter()  # also where it fails: it would again
@@ -135,7 +141,7 @@ class Worker(object):
         self._estimated, labels, begun = dict(self._answers), self.learner.labels, time.perf_counter()
         if len(self._estimated) < _LEAST:
             return
-        self.send({'doing': 'validating'})
+        self._say('validating')
         try:
             log_proba = self.learner.cross_validate(self._estimated)
         except UserError as e:
@@ -148,12 +154,10 @@ class Worker(object):
                                 'seconds': time.perf_counter() - begun}})
 
     def _score(self):
-        self.send({'doing': 'scoring'})
+        self._say('scoring')
         self._tell(self.learner.score(_CHUNK))
         if self.learner.trainings == 0 and (not self.learner.left or time.monotonic() - self._saved_at > 60):
             self._keep_scores()
-        if not self.learner.left:
-            self.send({'doing': 'resting'})
 
     def _keep_scores(self):
         try:

@@ -14,9 +14,39 @@ TEXTS = ['房间很干净%d' % i if i % 2 else '又吵又脏%d' % i for i in ran
 ANSWERS = {i: '正面' if i % 2 else '负面' for i in range(12)}
 
 
+@pytest.fixture(scope='module')
+def classifier(still):
+    return ClozeClassifier('sentiment', still)
+
+
+@pytest.fixture(scope='module')
+def untrained(classifier):
+    """Its weights; the tests of this file share it, since its training takes seconds to trace."""
+    return classifier.model.get_weights()
+
+
 @pytest.fixture
-def learner(still):
-    return ActiveLearner(ClozeClassifier('sentiment', still), TEXTS, epochs=4, learning_rate=.01)
+def learner(classifier, untrained):
+    classifier.model.set_weights(untrained)
+    return ActiveLearner(classifier, TEXTS, epochs=4, learning_rate=.01)
+
+
+@pytest.fixture(scope='module')
+def other(still):
+    """Another one, which the tests train as `fit` does."""
+    return ClozeClassifier('sentiment', still)
+
+
+@pytest.fixture
+def fitted(other):
+    """What it says of texts, once it has learned from these places alone."""
+    weights = other.model.get_weights()
+
+    def call(places, texts):
+        other.fit([Example(TEXTS[i], None, ANSWERS[i]) for i in places], epochs=4, learning_rate=.01)
+        return other.predict_proba(texts)
+    yield call
+    other.model.set_weights(weights)
 
 
 def test_guesses_are_zero_shot_with_equal_shares(learner, still):
@@ -42,18 +72,16 @@ def test_features_are_the_hidden_state_at_the_blank(learner, still):
     np.testing.assert_allclose(learner.features[5], wanted, atol=2e-3)
 
 
-def test_it_learns_each_time_from_its_start_and_as_fit_does(learner, still):
+def test_it_learns_each_time_from_its_start_and_as_fit_does(learner, fitted):
     learner.score(24)
     scored = learner.train({2: '正面', 3: '负面'})
     assert learner.trainings == 1 and len(scored) == 24 and learner.left == 0
     learner.train(ANSWERS)
-    classifier = ClozeClassifier('sentiment', still).fit(
-        [Example(TEXTS[i], None, label) for i, label in ANSWERS.items()], epochs=4, learning_rate=.01)
-    np.testing.assert_allclose(learner.proba, classifier.predict_proba(TEXTS), atol=1e-4)
+    np.testing.assert_allclose(learner.proba, fitted(ANSWERS, TEXTS), atol=1e-4)
     assert learner.agreement is not None and -1 <= learner.agreement <= 1
 
 
-def test_cross_validation_asks_models_that_did_not_learn_the_text_and_leaves_the_learner_alone(learner, still):
+def test_cross_validation_asks_models_that_did_not_learn_the_text_and_leaves_the_learner_alone(learner, fitted):
     learner.score(24)
     learner.train(ANSWERS)
     before, seen = learner.proba.copy(), []
@@ -76,9 +104,7 @@ def test_cross_validation_asks_models_that_did_not_learn_the_text_and_leaves_the
     np.testing.assert_allclose(learner.proba, before, atol=1e-6)
     others = seen_first(ANSWERS)
     held = [i for i in ANSWERS if i not in others]
-    classifier = ClozeClassifier('sentiment', still).fit(
-        [Example(TEXTS[i], None, ANSWERS[i]) for i in others], epochs=4, learning_rate=.01)
-    np.testing.assert_allclose(np.exp(found[held]), classifier.predict_proba([TEXTS[i] for i in held]), atol=1e-4)
+    np.testing.assert_allclose(np.exp(found[held]), fitted(others, [TEXTS[i] for i in held]), atol=1e-4)
 
 
 def seen_first(answers):
@@ -106,11 +132,11 @@ def test_a_round_goes_on_where_the_last_one_stopped(learner):
     assert learner.score(100).tolist() == first
 
 
-def test_scores_are_kept_for_the_same_texts_and_model(learner, still, tmp_path):
+def test_scores_are_kept_for_the_same_texts_and_model(learner, classifier, tmp_path):
     path = str(tmp_path / 'scores.npz')
     learner.score(10)
     learner.save_scores(path, 'this')
-    other = ActiveLearner(ClozeClassifier('sentiment', still), TEXTS)
+    other = ActiveLearner(classifier, TEXTS)
     other.read_scores(path, 'that')
     assert other.left == 24
     other.read_scores(path, 'this')
@@ -134,6 +160,6 @@ def test_words_of_different_lengths_and_fine_tuning_are_scored_too(still):
         assert len(learner.choose(5)) == 5
 
 
-def test_an_unknown_strategy_is_named(still):
+def test_an_unknown_strategy_is_named(classifier):
     with pytest.raises(UserError, match="No strategy 'best'; choose one of mix"):
-        ActiveLearner(ClozeClassifier('sentiment', still), TEXTS, 'best')
+        ActiveLearner(classifier, TEXTS, 'best')

@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.loading import load
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
@@ -20,9 +21,23 @@ def answers(n, **more):
     return dict({'answers': said, 'done': list(said), 'finish': False}, **more)
 
 
+@pytest.fixture(scope='module')
+def made():
+    """Classifiers by their arguments, each with its untrained weights: to trace its training anew takes seconds."""
+    return {}
+
+
 @pytest.fixture
-def begin(still, tmp_path, monkeypatch):
+def begin(still, tmp_path, monkeypatch, made):
     """A worker with a task, and what it sends; scored a dozen at a time."""
+    def classifier(*args, **kwargs):
+        key = str(args[2:]) + str(kwargs)
+        if key not in made:
+            found = ClozeClassifier(*args, **kwargs)
+            made[key] = found, found.model.get_weights()
+        made[key][0].model.set_weights(made[key][1])
+        return made[key][0]
+    monkeypatch.setattr(module, 'ClozeClassifier', classifier)
     monkeypatch.setattr(module, '_CHUNK', 12)
 
     def call(task=TASK, **options):
@@ -93,6 +108,7 @@ def test_it_is_cross_validated_from_ten_labels_on_when_they_have_grown_by_a_quar
     for n in (5, 10, 12, 15):
         worker.take(answers(n))
         run(worker)
+        assert of(sent, 'doing')[-1] == 'resting'
     assert [point['labels'] for point in of(sent, 'estimate')] == [10, 15]
     for point in of(sent, 'estimate'):
         assert 0 <= point['low'] <= point['accuracy'] <= point['high'] <= 1
