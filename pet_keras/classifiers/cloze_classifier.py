@@ -161,7 +161,8 @@ class ClozeClassifier(TextClassifier):
     def from_settings(cls, task, checkpoint, fields):
         """The untrained classifier that a saved one was, from what `settings` gave."""
         classifier = cls(task, checkpoint, fields['pattern'], fields['maxlen'], way_of(fields['tuning']),
-                         long=fields.get('long', 'head'), check_head=False)  # when it was made it was warned of, and it has learned since
+                         long=fields.get('long', 'head'),
+                         check_head=False)  # when it was made it was warned of, and it has learned since
         tokens = fields.get('prompt_tokens')
         if tokens is not None and tokens != classifier.prompt_tokens:
             raise ValueError('its pattern and label words have the tokens %s, its rows are those of %s' % (

@@ -1,12 +1,11 @@
 """What every text classifier here shares: predict, evaluate, fit, save and load over Examples."""
-import numbers
-
 import numpy as np
 
 from pet_keras.backend import PRECISIONS, keras
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers import model_folder
 from pet_keras.classifiers.calibration import match_prior, prior_of
+from pet_keras.classifiers.items import check_hard, examples_of
 from pet_keras.classifiers.metrics import classification_report
 from pet_keras.classifiers.scorer import Scorer
 from pet_keras.classifiers.streams import Texts, streams_of
@@ -15,25 +14,19 @@ from pet_keras.cloze.batching import lesson_batches, question_batches
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.cloze.task import Task
 from pet_keras.cloze.windows import check_long, parts
-from pet_keras.data.example import Example, as_example
 from pet_keras.errors import UserError
 from pet_keras.networks.losses import weighted_crossentropy
 from pet_keras.networks.models import model_inputs
 from pet_keras.networks.tuning import AllWeights, Prompt
 
 
-def _check_hard(examples):
-    if any(isinstance(example.label, dict) for example in examples):
-        raise UserError('A text to evaluate or calibrate on needs one label, not a soft one.')
-
-
 class TextClassifier(object):
     """Base class of the classifiers.
 
-    A subclass has `frame`, the Pattern in which texts stand and the tokens that it leaves for them, `tuning`, `transformer` and `model` (inputs `token_ids, segment_ids, positions`; logits at
-    the positions) and defines `questions` (the sequences that score one example), `build_scorer` (the
-    network whose output is the labels' scores) and `lesson` (the training sequence of one example). It may
-    override `objective`, what a training step computes.
+    A subclass has `frame` (the Pattern in which texts stand, and how many of their tokens fit into it), `tuning`,
+    `transformer` and `model` (inputs `token_ids, segment_ids, positions`; logits at the positions) and defines
+    `questions` (the sequences that score one example), `build_scorer` (the network whose output is the labels' scores)
+    and `lesson` (the training sequence of one example). It may override `objective`, what a training step computes.
     """
     kind = None  # its name in files
 
@@ -155,7 +148,7 @@ class TextClassifier(object):
         examples = self.examples(examples, labelled=True)
         if not examples:
             raise UserError('Nothing to evaluate: the list of examples is empty.')
-        _check_hard(examples)
+        check_hard(examples)
         return classification_report([e.label for e in examples],
                                      self.predict_log_proba(examples, batch_size, verbose), self.labels)
 
@@ -176,7 +169,7 @@ class TextClassifier(object):
         if self.task.candidates:
             raise UserError('Task %s has other label words for each text, so there is no taste for some of them to '
                             'correct.' % self.task.name)
-        _check_hard(examples)
+        check_hard(examples)
         known = [self.task.label_of(e.label) for e in examples if e.label is not None]
         prior = prior_of(prior, self.labels, known if len(known) == len(examples) else [])
         self.offset = self.offset + match_prior(self.label_scores(examples, batch_size), prior)
@@ -205,7 +198,7 @@ class TextClassifier(object):
             raise UserError('Nothing to learn from: give labelled texts, unlabelled texts, or both.')
         labelled, unlabelled = self.examples(labelled or [], labelled=True), self.examples(unlabelled or [])
         dev = self.examples(dev or [], labelled=True)
-        _check_hard(dev)
+        check_hard(dev)
         trainer = Trainer(self, **settings)
         streams = self.streams(labelled, unlabelled, labelled_share, unlabelled_weight)
         self.offset = np.zeros(len(self.labels))  # one of before has no meaning for what is learned now
@@ -237,32 +230,7 @@ class TextClassifier(object):
 
     def examples(self, items, labelled=False):
         """Items as Examples, with the task's spelling of their labels; UserError for what does not fit."""
-        if isinstance(items, (str, Example)):
-            raise UserError('Give a list of texts, not one text.')
-        examples = []
-        for i, item in enumerate(items):
-            example = as_example(item, i)
-            self.task.texts(example)
-            examples.append(example._replace(label=self._label(example)) if labelled else example)
-        return examples
-
-    def _label(self, example):
-        """An example's label, hard or soft, in the task's spelling."""
-        label, words = example.label, example.words
-        if not isinstance(label, dict):
-            found = self.task.label_of(label)
-            if self.task.candidates and self.labels.index(found) >= len(words):
-                raise UserError('The label %s is that of none of the candidates %s.' % (found, ', '.join(words)))
-            return found
-        if self.task.candidates:
-            raise UserError('A label of task %s is a candidate of one text, so it cannot be soft.' % self.task.name)
-        shares = list(label.values())
-        if not all(isinstance(p, numbers.Real) and p >= 0 for p in shares) or not abs(sum(shares) - 1) <= 1e-3:
-            raise UserError('A soft label is a dict of label: probability, and they sum to 1; not %r.' % label)
-        found = dict.fromkeys(self.labels, 0.)
-        for name, share in label.items():
-            found[self.task.label_of(name)] += float(share)
-        return found
+        return examples_of(self.task, items, labelled)
 
     # --- saving ---------------------------------------------------------------------------------------
 
