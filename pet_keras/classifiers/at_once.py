@@ -2,7 +2,7 @@
 import numpy as np
 
 from pet_keras.classifiers.streams import trained_on
-from pet_keras.classifiers.predicting import check_hard
+from pet_keras.classifiers.items import check_hard
 from pet_keras.classifiers.training import dev_figures
 from pet_keras.classifiers.training_state import check_free
 from pet_keras.errors import UserError

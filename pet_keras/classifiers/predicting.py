@@ -3,16 +3,11 @@ import numpy as np
 
 from pet_keras.backend import keras
 from pet_keras.classifiers.calibration import NEED_TEXTS, offset_of
+from pet_keras.classifiers.items import check_hard
 from pet_keras.classifiers.metrics import classification_report
 from pet_keras.classifiers.scorer import Scorer
 from pet_keras.cloze.batching import question_batches
 from pet_keras.errors import UserError
-
-
-def check_hard(examples):
-    """Raises UserError for a soft label."""
-    if any(isinstance(example.label, dict) for example in examples):
-        raise UserError('A text to evaluate or calibrate on needs one label, not a soft one.')
 
 
 class Predicting(object):

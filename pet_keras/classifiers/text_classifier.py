@@ -4,14 +4,14 @@ import numpy as np
 from pet_keras.backend import PRECISIONS
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers import model_folder
-from pet_keras.classifiers.predicting import Predicting, check_hard
+from pet_keras.classifiers.items import check_hard, examples_of
+from pet_keras.classifiers.predicting import Predicting
 from pet_keras.classifiers.streams import Texts, streams_of
 from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.batching import lesson_batches
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.cloze.task import Task
 from pet_keras.cloze.windows import check_long, parts
-from pet_keras.data.example import Example, as_example
 from pet_keras.errors import UserError
 from pet_keras.networks.losses import weighted_crossentropy
 from pet_keras.networks.models import model_inputs
@@ -150,23 +150,7 @@ class TextClassifier(Predicting):
 
     def examples(self, items, labelled=False):
         """Items as Examples, with the task's spelling of their labels; UserError for what does not fit."""
-        if isinstance(items, (str, Example)):
-            raise UserError('Give a list of texts, not one text.')
-        examples = []
-        for i, item in enumerate(items):
-            example = as_example(item, i)
-            self.task.texts(example)
-            examples.append(example._replace(label=self._label(example)) if labelled else example)
-        return examples
-
-    def _label(self, example):
-        """An example's label, hard or soft, in the task's spelling."""
-        label = self.task.label_of(example.label)
-        if self.task.candidates and isinstance(label, dict):
-            raise UserError('A label of task %s is a candidate of one text, so it cannot be soft.' % self.task.name)
-        if self.task.candidates and self.labels.index(label) >= len(example.words):
-            raise UserError('The label %s is that of none of the candidates %s.' % (label, ', '.join(example.words)))
-        return label
+        return examples_of(self.task, items, labelled)
 
     # --- saving ---------------------------------------------------------------------------------------
 

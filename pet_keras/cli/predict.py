@@ -18,8 +18,8 @@ def add_parser(commands):
                         'input, one text a line')
     parser.add_argument('--out', metavar='DIR', help='write DIR/FILE instead of standard output; for plain text a '
                         'table, DIR/FILE.tsv')
-    parser.add_argument('--format-out', choices=['fewclue'], help="fewclue: as FewCLUE's leaderboard takes it, one line "
-                        "of JSON a text, with its id and its label in the benchmark's own spelling")
+    parser.add_argument('--format-out', choices=['fewclue'], help="fewclue: as its leaderboard takes it, one line of JSON a "
+                        "text, with its id and its label in the benchmark's own spelling")
     add_engine_option(parser)
 
 

@@ -26,9 +26,10 @@ def add_parser(commands):
 
 
 def list_tasks(args):
-    from pet_keras.cloze.task import Task, shipped_tasks
-    for name in shipped_tasks():
-        print('%-12s %s' % (name, Task.load(name).description))
+    from pet_keras.cloze.task import OTHER_NAMES, Task, shipped_tasks
+    for name in sorted(shipped_tasks() + list(OTHER_NAMES)):
+        same = OTHER_NAMES.get(name)
+        print('%-12s %s' % (name, "FewCLUE's name of the task %s." % same if same else Task.load(name).description))
 
 
 def show_task(args):

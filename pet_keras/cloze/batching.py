@@ -57,14 +57,14 @@ def question_batches(examples, batch_size):
         for batch in batches_by_length(lengths[same], max(1, batch_size // count)):
             ids, segments, positions, words = zip(*[q for i in same[batch] for q in examples[i]])
             positions = pad(positions)
-            own = [_pad_words(words, positions.shape[1]).reshape(len(batch), count, len(words[0]), -1)] if words[0] else []
+            own = [_pad_words(words, count, positions.shape[1])] if words[0] else []
             yield (same[batch], pad(ids), pad(segments), positions, *own)
 
 
-def _pad_words(questions, tokens):
-    """Token ids of the words of each question → int32 `[questions, labels, tokens]`, padded with -1."""
+def _pad_words(questions, count, tokens):
+    """Token ids of the words of each question, `count` an example → int32 `[examples, count, labels, tokens]`."""
     padded = np.full((len(questions), len(questions[0]), tokens), -1, 'int32')
     for row, words in zip(padded, questions):
         for place, ids in zip(row, words):
             place[:len(ids)] = ids
-    return padded
+    return padded.reshape(-1, count, *padded.shape[1:])

@@ -33,8 +33,8 @@ class Fields(object):
         self.columns, self.span, self.candidates = dict(columns or {}), span, candidates
         paths = list(self.columns.values()) + [candidates or ''] + (span if isinstance(span, list) else [span or ''])
         if not all(isinstance(path, str) for path in paths) or isinstance(span, list) and len(span) != 2:
-            raise UserError('"fields" is an object of name: column, "candidates" a column, and "span" a mark or the two '
-                            'columns of a place in the text and of what stands there.')
+            raise UserError('"fields" is an object of name: column, "candidates" a column, and "span" a mark or the '
+                            'two columns of a place in the text and of what stands there.')
         taken = {'text', 'text_a', 'text_b'} | (set(_PARTS) if span else set())
         if set(self.columns) & taken or not all(name.isidentifier() for name in self.columns):
             raise UserError('"fields" gives names, and none of %s; not %s.' % (

@@ -85,8 +85,8 @@ class Verbalizer(object):
 class ExampleWords(object):
     """The labels of a task whose words belong to each example, its candidates: the first, the second, ….
 
-    Arguments: `labels`, dict or list of str, of as many as an example has at most; `aggregation` has no use, a candidate
-    is one word; `word_score` as of Verbalizer, None deciding by the words of each example.
+    Arguments: `labels`, of as many as an example has at most; `aggregation` has no use, as a candidate is one word;
+    `word_score` as of Verbalizer, None deciding by the words of each example.
 
     Attributes: `words`, without a word for any label; `shown`, those of the task's example.
     """

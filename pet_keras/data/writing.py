@@ -38,6 +38,6 @@ def write_fewclue(task, stream, format, rows, labels, probabilities):
     """
     for number, (row, scores) in enumerate(zip(rows, probabilities)):
         best = labels[int(scores.argmax())]
-        name = next((key for key in ('id', 'idx') if key in row.fields), None)
-        answer = {'answer': labels.index(best)} if task.candidates else {'label': task.spelling(best)}
-        stream.write(json.dumps(dict({'id': row.fields[name] if name else number}, **answer), ensure_ascii=False) + '\n')
+        fields = {'id': row.fields.get('id', row.fields.get('idx', number))}
+        fields.update({'answer': labels.index(best)} if task.candidates else {'label': task.spelling(best)})
+        stream.write(json.dumps(fields, ensure_ascii=False) + '\n')

@@ -5,15 +5,20 @@ from six_reviews import write
 
 def test_task_list_names_the_shipped_tasks_and_show_fills_their_patterns(run):
     status, out, _ = run('task', 'list')
-    assert status == 0 and [line.split()[0] for line in out.splitlines()] == ['news', 'nli', 'nli_binary', 'sentiment']
+    assert status == 0 and [line.split()[0] for line in out.splitlines()] == [
+        'bustm', 'chid', 'cluewsc', 'csl', 'csldcp', 'eprstmt', 'iflytek', 'news', 'nli', 'nli_binary', 'ocnli',
+        'sentiment', 'tnews']
     assert all(len(line.split()) > 3 for line in out.splitlines())  # each says what it is for
     status, out, _ = run('task', 'show', 'sentiment')
     assert status == 0 and '很满意。这趟北京之旅我感觉很不错。' in out and '不满意。这趟北京之旅我感觉很不错。' in out
     assert 'P5' in out and 'Positive' in out
     assert '  正面: 这趟北京之旅我感觉很不错。评价：好' in out  # P6 has words of its own
     assert 'default: P1; of a causal model, which reads the blank last: P6' in out
-    for name in ('news', 'nli', 'nli_binary'):
+    for name in ('news', 'nli', 'nli_binary', 'csl', 'cluewsc'):
         assert run('task', 'show', name)[0] == 0
+    assert run('task', 'show', 'eprstmt')[1] == out
+    shown = run('task', 'show', 'chid')[1].split('\n')  # the words are those of the example
+    assert '  1 → 画蛇添足' in shown and '  1: 他丢了一只羊才去修羊圈，真是画蛇添足，不过总比不修好。' in shown
 
 
 def test_task_show_takes_a_file(run, tmp_path):

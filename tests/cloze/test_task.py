@@ -26,18 +26,20 @@ def write(tmp_path):
 
 # shipped tasks
 
-SHIPPED = ['news', 'nli', 'nli_binary', 'sentiment']
+SHIPPED = ['bustm', 'chid', 'cluewsc', 'csl', 'csldcp', 'iflytek', 'news', 'nli', 'nli_binary', 'sentiment']
 
 
-def test_four_tasks_are_shipped():
+def test_ten_tasks_are_shipped_and_three_have_another_name():
     assert shipped_tasks() == SHIPPED
+    assert [Task.load(name).name for name in ('eprstmt', 'tnews', 'ocnli')] == ['sentiment', 'news', 'nli']
+    assert [len(Task.load(name).labels) for name in ('csldcp', 'iflytek', 'chid')] == [67, 119, 7]
 
 
 @pytest.mark.parametrize('name', SHIPPED)
 def test_a_shipped_task_loads_by_name_and_says_what_it_is(name):
     task = Task.load(name)
     assert task.name == name and task.description and task.example
-    assert len(task.example) == 1 + task.is_pair
+    assert len(task.example) == len(task.slots.names)
 
 
 def test_the_sentiment_patterns_are_those_of_the_post():
@@ -51,7 +53,7 @@ def test_the_sentiment_patterns_are_those_of_the_post():
 
 def test_news_has_fifteen_labels_and_nli_is_the_task_of_pairs():
     assert len(Task.load('news').labels) == 15
-    assert [Task.load(name).is_pair for name in shipped_tasks()] == [False, True, True, False]
+    assert [name for name in shipped_tasks() if Task.load(name).is_pair] == ['bustm', 'nli', 'nli_binary']
     assert Task.load('nli').labels == ['蕴含', '中立', '矛盾']
 
 
@@ -77,8 +79,8 @@ def test_every_label_word_of_a_shipped_task_is_in_the_shipped_vocabulary(name, t
 def test_every_pattern_of_a_shipped_task_is_in_the_shipped_vocabulary(name, tokenizer):
     task = Task.load(name)
     for pattern in task.patterns.values():
-        encoded = pattern.encode(tokenizer, *task.example, word_length=2)
-        assert len(encoded.mask_positions) == 2
+        encoded = pattern.encode(tokenizer, *task.example, word_length=4)
+        assert len(encoded.mask_positions) == 4
         assert tokenizer._token_unk_id not in encoded.token_ids
 
 
@@ -183,8 +185,8 @@ def test_each_shipped_task_has_a_pattern_for_causal_models_and_shows_which(name,
     assert 'default: P1; of a causal model, which reads the blank last: %s' % key in task.show().split('\n')
     classifier = ClozeClassifier(task, causal)
     assert classifier.pattern is default
-    texts = [tuple(task.example) if task.is_pair else task.example[0]]
-    assert classifier.predict(texts)[0] in task.labels
+    example = Example(*task.example) if task.is_pair else task.complete(Example(task.example[0]), task.row)
+    assert classifier.predict([example])[0] in task.labels
 
 
 def test_a_causal_model_starts_from_the_first_pattern_whose_blank_comes_last_if_there_is_one():
@@ -339,7 +341,7 @@ def test_a_file_named_like_a_shipped_task_needs_its_ending(write, tmp_path, monk
 def test_a_task_that_is_not_there_is_named_with_the_shipped_ones(name):
     with pytest.raises(UserError) as e:
         Task.load(name)
-    assert repr(name) in str(e.value) and 'news, nli, nli_binary, sentiment' in str(e.value)
+    assert repr(name) in str(e.value) and 'news, nli, nli_binary, ocnli, sentiment' in str(e.value)
 
 
 @pytest.mark.parametrize('content, message', [

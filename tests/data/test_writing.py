@@ -4,8 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from pet_keras.data.reading import FORMATS, read_rows
-from pet_keras.data.writing import write_predictions
+from pet_keras.cloze.task import Task
+from pet_keras.data.reading import FORMATS, Row, read_rows
+from pet_keras.data.writing import write_fewclue, write_predictions
 
 PROBABILITIES = np.array([[0.75, 0.25], [0.1234564, 0.8765436]])
 SOURCES = {
@@ -74,3 +75,20 @@ def test_a_table_where_some_rows_have_a_label_keeps_every_cell_in_its_column(wri
         ('1' if i in labelled else '') if labelled else None for i in range(2)]
     assert [(row.fields['prediction'], row.fields['p(正面)']) for row in again] == [
         ('正面', '0.750000'), ('负面', '0.123456')]
+
+
+def _fewclue(task, rows, probabilities):
+    stream, task = io.StringIO(), Task.load(task)
+    write_fewclue(task, stream, 'json', [Row(None, fields, 1) for fields in rows], task.labels,
+                  np.array(probabilities))
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_fewclues_format_has_the_files_id_and_spelling_or_the_place_of_a_candidate():
+    two = [[.9, .1], [.2, .8]]
+    assert _fewclue('eprstmt', [{'id': 7, 'sentence': '好'}, {'id': '8'}], two) == [
+        {'id': 7, 'label': 'Positive'}, {'id': '8', 'label': 'Negative'}]
+    assert _fewclue('cluewsc', [{'idx': 49}, {'idx': 50}], two) == [
+        {'id': 49, 'label': 'true'}, {'id': 50, 'label': 'false'}]
+    assert _fewclue('bustm', [{}, {}], two) == [{'id': 0, 'label': '1'}, {'id': 1, 'label': '0'}]
+    assert _fewclue('chid', [{'id': 3}], [[0, .1, .7, .2, 0, 0, 0]]) == [{'id': 3, 'answer': 2}]

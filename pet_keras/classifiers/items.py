@@ -1,0 +1,32 @@
+"""What a classifier is given, as Examples of its task."""
+import numbers
+
+from pet_keras.data.example import Example, as_example
+from pet_keras.errors import UserError
+
+
+def examples_of(task, items, labelled=False):
+    """Items as Examples, with the task's spelling of their labels; UserError for what does not fit."""
+    if isinstance(items, (str, Example)):
+        raise UserError('Give a list of texts, not one text.')
+    examples = []
+    for i, item in enumerate(items):
+        example = as_example(item, i)
+        task.texts(example)
+        examples.append(example._replace(label=_label(task, example)) if labelled else example)
+    return examples
+
+
+def _label(task, example):
+    """An example's label, hard or soft, in the task's spelling."""
+    label = task.label_of(example.label)
+    if task.candidates and isinstance(label, dict):
+        raise UserError('A label of task %s is a candidate of one text, so it cannot be soft.' % task.name)
+    if task.candidates and task.labels.index(label) >= len(example.words):
+        raise UserError('The label %s is that of none of the candidates %s.' % (label, ', '.join(example.words)))
+    return label
+
+def check_hard(examples):
+    """Raises UserError for a soft label."""
+    if any(isinstance(example.label, dict) for example in examples):
+        raise UserError('A text to evaluate or calibrate on needs one label, not a soft one.')
