@@ -1,6 +1,4 @@
 """What a classifier is given, as Examples of its task."""
-import numbers
-
 from pet_keras.data.example import Example, as_example
 from pet_keras.errors import UserError
 
@@ -25,6 +23,7 @@ def _label(task, example):
     if task.candidates and task.labels.index(label) >= len(example.words):
         raise UserError('The label %s is that of none of the candidates %s.' % (label, ', '.join(example.words)))
     return label
+
 
 def check_hard(examples):
     """Raises UserError for a soft label."""
