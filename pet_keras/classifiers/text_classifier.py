@@ -88,9 +88,8 @@ class TextClassifier(object):
 
     @property
     def draws(self):
-        """Whether a training step may draw random numbers: it is then traced for each training, for its seed."""
-        return any(self.dropout_rates()) or type(self).objective is not TextClassifier.objective or (
-            type(self.tuning) not in (AllWeights, Prompt))
+        """Whether a training step may hold what was drawn for one training: it is then traced for each."""
+        return type(self).objective is not TextClassifier.objective or type(self.tuning) not in (AllWeights, Prompt)
 
     def tokenize(self, example):
         """Token ids of each of the example's texts: a list of one or two lists."""

@@ -79,6 +79,7 @@ class Trainer(object):
         Raises: UserError where the loss is no number any more.
         """
         self.step = self._compile(streams)
+        self.step.seed.assign(self.seed % 2 ** 63)
         if self.verbose and len(streams) > 1:
             read = self.epochs * steps_of(streams, self.batch_size) * sizes_of(streams, self.batch_size)[1]
             print('%d unlabelled texts are read in all, of %d given.' % (read, len(streams[1].texts)))
