@@ -1,4 +1,5 @@
 """The training loop: epochs, the best on dev, early stopping, resuming."""
+import contextlib
 import hashlib
 import itertools
 import json
@@ -86,7 +87,15 @@ class Trainer(object):
         self.classifier.trained_on = self._trained_on(streams, dev)
         self.folder = self.out and TrainingState(self.out, self._settings(streams), self._variables(),
                                                 self.step.optimizer)
-        self._begin(dev)
+        with self.folder or contextlib.nullcontext():
+            self._begin(dev)
+            self._epochs(streams, dev)
+            if self.folder:
+                self.classifier.save(self.out)  # again, for the whole history
+                self.folder.close()
+
+    def _epochs(self, streams, dev):
+        """The epochs that are not done yet; whatever ends them, the weights are then the best epoch's."""
         done = self._epoch()
         try:
             with seeded((self.seed * 1000003 + done) % 2 ** 31):
@@ -105,9 +114,6 @@ class Trainer(object):
         finally:
             for variable, value in zip(self._variables(), self.best_weights):
                 variable.assign(value)
-        if self.folder:
-            self.classifier.save(self.out)  # again, for the whole history
-            self.folder.close()
 
     def _compile(self, streams):
         """The Step, with its optimizer; that of the training before, already traced, where it will do."""

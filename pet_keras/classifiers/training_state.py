@@ -5,6 +5,7 @@ import os
 import shutil
 
 from pet_keras.backend import tf
+from pet_keras.checkpoints.lock import FolderLock
 from pet_keras.classifiers.model_folder import write_json
 from pet_keras.errors import UserError
 
@@ -17,7 +18,8 @@ class TrainingState(object):
     """The folder that a run keeps its best model in; below it, until the run ends, `resume/` with its state.
 
     A state is weights and optimizer after an epoch. progress.json names two, the last and the best, and is
-    replaced in one rename once a new one is whole: whenever a run is killed, it can go on.
+    replaced in one rename once a new one is whole: whenever a run is killed, it can go on. Used in a `with` block, at
+    whose end other processes may work in the folder.
 
     Arguments:
         folder: where the model goes.
@@ -27,11 +29,15 @@ class TrainingState(object):
     def __init__(self, folder, settings, variables, optimizer):
         self.folder, self.settings = folder, settings
         self._resume = os.path.join(folder, 'resume')
-        self._path = os.path.join(self._resume, 'progress.json')
+        self._path, self._lock = os.path.join(self._resume, 'progress.json'), None
         self._state = tf.train.Checkpoint(weights=variables, optimizer=list(optimizer.variables))  # but for its rate
 
     def create(self):
-        """Makes the folder; UserError where it holds a model or cannot be written."""
+        """Makes the folder; UserError where it holds a model, cannot be written, or another process works in it."""
+        try:
+            self._lock = FolderLock(self.folder)
+        except OSError as e:
+            raise UserError('%s cannot be written: %s.' % (self.folder, e.strerror)) from None
         if any(glob.glob(os.path.join(glob.escape(self.folder), name)) for name in _IN_USE):
             raise UserError('%s already holds a model: choose another folder%s.' % (
                 self.folder, ', or resume the interrupted run in it' if os.path.exists(self._path) else ''))
@@ -42,12 +48,13 @@ class TrainingState(object):
             raise UserError('%s cannot be written: %s.' % (self.folder, e.strerror)) from None
 
     def restore(self):
-        """Opens an interrupted run; returns its history. UserError where the run was another.
+        """Opens an interrupted run; returns its history. UserError where the run was another, or still goes on.
 
         One that diverged may go on with another learning rate.
         """
         if not os.path.isfile(self._path):
             raise UserError('%s holds no interrupted run to resume.' % self.folder)
+        self._lock = FolderLock(self.folder)
         with open(self._path, encoding='utf-8') as reader:
             self._progress = json.load(reader)
         was = self._progress['settings']
@@ -81,3 +88,11 @@ class TrainingState(object):
         """The run has ended: its state goes, the model stays."""
         os.remove(self._path)  # first: half a state is none
         shutil.rmtree(self._resume, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Lets other processes into the folder."""
+        if self._lock:
+            self._lock.close()
