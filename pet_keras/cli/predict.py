@@ -3,14 +3,16 @@ import os
 import sys
 
 from pet_keras.cli.options import FILES, add_classifier_options, add_command, calibrate, open_classifier
-from pet_keras.data.reading import format_of, read_rows
-from pet_keras.data.writing import write_predictions
+from pet_keras.data.reading import format_of
 from pet_keras.errors import UserError
+
+_RESUME = '\n\nFiles of any size are read, scored and written some rows at a time. With --out a command that was stopped ' \
+          'goes on where\nit was when it is given once more.'
 
 
 def add_parser(commands):
     parser = add_command(commands, 'predict', run,
-                         'Labels and probabilities for texts, in the format of the input.', FILES)
+                         'Labels and probabilities for texts, in the format of the input.', FILES + _RESUME)
     add_classifier_options(parser)
     parser.add_argument('files', nargs='+', metavar='FILE', help='texts, with or without labels; - reads standard '
                         'input, one text a line')
@@ -18,27 +20,57 @@ def add_parser(commands):
                         'table, DIR/FILE.tsv')
     parser.add_argument('--engine', choices=['tensorflow', 'onnx'], default='tensorflow', help='onnx: --model is a '
                         'folder that pet-keras export wrote (default tensorflow)')
+    parser.add_argument('--rows', type=int, default=10000, help='rows that are in memory at a time (default 10000)')
 
 
 def run(args):
     if args.files.count('-') > 1:
         raise UserError('Standard input can be read once.')
+    if args.rows < 1:
+        raise UserError('--rows is at least 1.')
     formats = [format_of(path, args.format) for path in args.files]
-    targets = _targets(args.out, args.files, formats) if args.out else [None] * len(formats)
+    names = _names(args.out, args.files, formats) if args.out else []
     classifier = _open_onnx(args) if args.engine == 'onnx' else open_classifier(args)
-    inputs = [read_rows(path, classifier.task, False, format) for path, format in zip(args.files, formats)]
-    classifier.run_eagerly = sum(map(len, inputs)) <= 2 and not args.calibrate_on
-    calibrate(classifier, args, [row.example for rows in inputs for row in rows])
+    from pet_keras.serving.text_file import TextFile
+    sources = [TextFile(path, format, classifier.task) for path, format in zip(args.files, formats)]
+    classifier.run_eagerly = sum(source.count for source in sources) <= 2 and not args.calibrate_on
+    calibrate(classifier, args, (row.example for source in sources for part in source.parts(args.rows) for row in part))
     if args.out:
-        os.makedirs(args.out, exist_ok=True)
-    for rows, format, target in zip(inputs, formats, targets):
-        proba = classifier.predict_proba([r.example for r in rows], args.batch_size,
-                                         verbose=int(bool(args.out) and sys.stdout.isatty()))
-        if not target:
-            write_predictions(sys.stdout, format, rows, classifier.labels, proba)
-            continue
-        _write(target, format, rows, classifier.labels, proba)
-        print('%s: %d texts' % (target, len(rows)), file=sys.stderr)
+        _write(args, names, sources, classifier)
+    else:
+        _print(args, sources, classifier)
+
+
+def _print(args, sources, classifier):
+    from pet_keras.serving.prediction_folder import predicted
+    for source in sources:
+        header = True
+        for rows in source.parts(args.rows):
+            sys.stdout.write(predicted(classifier, source, rows, args.batch_size, header).decode('utf-8'))
+            sys.stdout.flush()
+            header = False
+
+
+def _write(args, names, sources, classifier):
+    from pet_keras.checkpoints.lock import FolderLock
+    from pet_keras.serving.prediction_folder import PredictionFolder
+    with FolderLock(args.out):
+        folder = PredictionFolder(args.out, _settings(args, sources, classifier))
+        for name, source in zip(names, sources):
+            folder.write(name, source, classifier, args.rows, args.batch_size, int(sys.stdout.isatty()))
+            print('%s: %d texts' % (os.path.join(args.out, name), source.count), file=sys.stderr)
+        folder.close()
+
+
+def _settings(args, sources, classifier):
+    """What predictions depend on, for JSON: where it is not the same, a stopped command does not go on."""
+    options = {k: v for k, v in vars(args).items() if k not in ('command', 'run', 'files', 'out', 'format')}
+    files = [[source.path, source.format, source.sha256] for source in sources]
+    model = args.model and sorted(
+        [entry.name, entry.stat().st_size, entry.stat().st_mtime_ns] for entry in os.scandir(args.model))
+    checkpoint = getattr(classifier, 'checkpoint', None)
+    return {'options': options, 'files': files, 'model': model, 'task': classifier.task.scoring(),
+            'checkpoint': checkpoint and checkpoint.fingerprint}
 
 
 def _open_onnx(args):
@@ -55,30 +87,21 @@ def _open_onnx(args):
     return OnnxClassifier(args.model)
 
 
-def _targets(folder, paths, formats):
-    """Where the predictions for each file go; UserError where two share a place, or something stands there."""
-    targets = {}
+def _names(folder, paths, formats):
+    """What the file of predictions for each file is called; UserError where two share a place, or where a file stands
+    that a stopped command did not write."""
+    from pet_keras.serving.prediction_folder import progress_in
+    names, ours = {}, (progress_in(folder) or {'files': {}})['files']
     for path, format in zip(paths, formats):
         name, ending = os.path.splitext(os.path.basename(path))
         if path == '-':
             name, ending = 'stdin', {'json': '.jsonl'}.get(format, '.' + format)
-        target = os.path.join(folder, name + ('.tsv' if format == 'text' else ending))
-        if target in targets:
+        name += '.tsv' if format == 'text' else ending
+        target = os.path.join(folder, name)
+        if name in names:
             raise UserError('%s and %s would both be written to %s: give each an --out of its own.' % (
-                targets[target], path, target))
-        if os.path.exists(target):
+                names[name], path, target))
+        if os.path.exists(target) and name not in ours:
             raise UserError('%s exists already; nothing is overwritten.' % target)
-        targets[target] = path
-    return list(targets)
-
-
-def _write(target, *predictions):
-    """Writes a file whole or not at all."""
-    try:
-        with open(target + '.part', 'w', encoding='utf-8') as writer:
-            write_predictions(writer, *predictions)
-        os.replace(target + '.part', target)
-    except BaseException:  # an interrupt too
-        if os.path.exists(target + '.part'):
-            os.remove(target + '.part')
-        raise
+        names[name] = path
+    return list(names)

@@ -50,27 +50,37 @@ def read_examples(path, task=None, labelled=True, format=None):
 
 
 def read_rows(path, task=None, labelled=True, format=None):
-    """The rows of a file. Blank lines are skipped, with a word on standard error.
+    """The rows of a file, a list; see `iterate_rows`."""
+    return list(iterate_rows(path, task, labelled, format))
+
+
+def iterate_rows(path, task=None, labelled=True, format=None, each=lambda number, raw: None, quiet=False):
+    """Yields the rows of a file as they are read. Blank lines are skipped, in the end with a word on standard error.
+
+    Of JSON lines, tables and plain text no more than a row is in memory; one JSON array is there as a whole.
 
     Arguments:
         path: a file, or `-` for standard input.
         task: a Task: labels become its own spelling, and pairs are asked for where it takes pairs.
         labelled: True asks for a label in each row; False drops labels.
         format: 'tsv', 'csv', 'json' or 'text' where the ending does not say it.
+        each: called with the number and the bytes of every line.
+        quiet: says nothing of blank lines.
 
     Raises: UserError naming file and line: bad UTF-8, a missing text, a missing or unknown label, bad JSON.
     """
     format = format_of(path, format)
-    rows, blank = [], []
+    count, blank, first_blank = 0, 0, []
     is_pair = bool(task and task.is_pair)
-    lines = Lines(path)
+    lines = Lines(path, each)
     for fields in rows_of(lines, format, is_pair, labelled):
         lines.check()
         line = lines.number
         if isinstance(fields, str):
             raise UserError('%s, %s %d: %s' % (path, lines.unit, line, fields))
         if fields is None:
-            blank.append(line)
+            blank += 1
+            first_blank += [line] if blank <= 5 else []
             continue
         example = _example(path, line, fields, is_pair, labelled)
         if labelled and task is not None:
@@ -78,14 +88,14 @@ def read_rows(path, task=None, labelled=True, format=None):
                 example = example._replace(label=task.label_of(example.label))
             except UserError as e:
                 raise UserError('%s, line %d: %s' % (path, line, e)) from None
-        rows.append(Row(example, fields, line))
+        count += 1
+        yield Row(example, fields, line)
     lines.check()
-    if blank:
-        shown = ', '.join(map(str, blank[:5])) + (', …' if len(blank) > 5 else '')
-        print('%s: skipped %d blank line%s (%s)' % (path, len(blank), 's' * (len(blank) > 1), shown), file=sys.stderr)
-    if not rows:
+    if blank and not quiet:
+        shown = ', '.join(map(str, first_blank)) + (', …' if blank > 5 else '')
+        print('%s: skipped %d blank line%s (%s)' % (path, blank, 's' * (blank > 1), shown), file=sys.stderr)
+    if not count:
         raise UserError('%s holds no example.' % path)
-    return rows
 
 
 def _example(path, line, fields, is_pair, labelled):

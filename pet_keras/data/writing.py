@@ -3,16 +3,17 @@ import csv
 import json
 
 
-def write_predictions(stream, format, rows, labels, probabilities, header=True):
+def write_predictions(stream, format, rows, labels, probabilities, header=True, names=None):
     """Writes rows with `prediction` and a probability a label, in one of FORMATS.
 
     Plain text becomes TSV, since a line of text has no place for a prediction. A column that a row lacks, as the
     label in a table where some rows have one, is empty there.
 
-    Arguments: `rows` list of Row; `labels` list of str; `probabilities` float `[rows, labels]`.
+    Arguments: `rows` list of Row; `labels` list of str; `probabilities` float `[rows, labels]`; `names`, the columns
+    of a table of which these rows are a part.
     """
     columns = ['p(%s)' % label for label in labels]
-    names = list(dict.fromkeys(name for row in rows for name in row.fields))
+    names = names or list(dict.fromkeys(name for row in rows for name in row.fields))
     table = csv.writer(stream, lineterminator='\n') if format == 'csv' else None
     for i, (row, scores) in enumerate(zip(rows, probabilities)):
         best = labels[int(scores.argmax())]
