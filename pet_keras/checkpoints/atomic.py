@@ -30,13 +30,18 @@ def written_at_once(folder):
     try:
         yield partial
         for name in os.listdir(partial):
-            with open(os.path.join(partial, name), 'rb+') as file:
-                os.fsync(file.fileno())  # a power cut does not keep the order of writing and renaming
+            to_disk(os.path.join(partial, name))
         _take_places(folder)  # of an interrupted save, whose files may have been read for this one
         os.replace(partial, os.path.join(folder, _WHOLE))
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     _take_places(folder)
+
+
+def to_disk(path):
+    """Waits until a file is on the disk: a power cut does not keep the order of writing and renaming."""
+    with open(path, 'rb+') as file:
+        os.fsync(file.fileno())
 
 
 def _take_places(folder):

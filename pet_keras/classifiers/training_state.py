@@ -5,6 +5,7 @@ import os
 import shutil
 
 from pet_keras.backend import tf
+from pet_keras.checkpoints.atomic import to_disk
 from pet_keras.checkpoints.lock import FolderLock
 from pet_keras.classifiers.model_folder import write_json
 from pet_keras.errors import UserError
@@ -12,6 +13,9 @@ from pet_keras.errors import UserError
 # A folder with one of these is not written over
 _IN_USE = ['save.whole', 'model.json', 'classifier.json', 'prompt.json', '*.index', 'resume/progress.json']
 _RATES = ('learning_rate', 'prompt_learning_rate')
+
+
+_STATES = ('state0', 'state1', 'state2')
 
 
 class TrainingState(object):
@@ -55,24 +59,39 @@ class TrainingState(object):
         if not os.path.isfile(self._path):
             raise UserError('%s holds no interrupted run to resume.' % self.folder)
         self._lock = FolderLock(self.folder)
-        with open(self._path, encoding='utf-8') as reader:
-            self._progress = json.load(reader)
-        was = self._progress['settings']
+        self._progress = _progress(self._path)
+        was, diverged = self._progress['settings'], self._progress['diverged']
         changed = ['%s was %s and is %s' % (k, was.get(k), self.settings.get(k)) for k in {**self.settings, **was}
-                   if was.get(k) != self.settings.get(k) and not (k in _RATES and self._progress['diverged'])]
+                   if was.get(k) != self.settings.get(k) and not (k in _RATES and diverged)]
         if changed:
             raise UserError('%s cannot be resumed with other settings: %s.' % (self.folder, '; '.join(changed)))
         return self._progress['history']
 
     def read(self, which):
-        """Sets weights and optimizer to those of the 'last' or the 'best' state, if there is one yet."""
+        """Sets weights and optimizer to those of the 'last' or the 'best' state, if there is one yet.
+
+        Raises: UserError where it is damaged.
+        """
         if self._progress[which]:
-            self._state.read(os.path.join(self._resume, self._progress[which])).assert_existing_objects_matched()
+            path = os.path.join(self._resume, self._progress[which])
+            try:
+                self._state.read(path).assert_existing_objects_matched()
+            except Exception as e:  # of a file that was cut short TensorFlow raises any type
+                raise _damaged(path, e) from None
 
     def save(self, history, is_best):
-        """Keeps weights and optimizer as the last state, and as the best one if they are."""
-        name = min({'state0', 'state1', 'state2'} - {self._progress['last'], self._progress['best']})
-        self._state.write(os.path.join(self._resume, name))
+        """Keeps weights and optimizer as the last state, and as the best one if they are.
+
+        Raises: OSError where they cannot be written; the state before is then still there.
+        """
+        name = min(set(_STATES) - {self._progress['last'], self._progress['best']})
+        path = os.path.join(self._resume, name)
+        try:
+            self._state.write(path)
+        except tf.errors.OpError as e:
+            raise OSError('%s cannot be written: %s' % (path, e.message.split('\n')[0])) from None
+        for file in glob.glob(glob.escape(path) + '.*'):
+            to_disk(file)
         self._commit(history, name, name if is_best else self._progress['best'])
 
     def go_back(self, history):
@@ -96,3 +115,21 @@ class TrainingState(object):
         """Lets other processes into the folder."""
         if self._lock:
             self._lock.close()
+
+
+def _progress(path):
+    """The fields of progress.json; UserError where it is damaged, or names a file that is no state."""
+    try:
+        with open(path, encoding='utf-8') as reader:
+            fields = json.load(reader)
+        history, states = fields['history'], {fields['last'], fields['best']}
+        if not states <= {None, *_STATES} or not all(isinstance(record['epoch'], int) for record in history):
+            raise ValueError('it names %s' % ', '.join(map(str, states)))
+        return dict(fields, settings=dict(fields['settings']), diverged=bool(fields['diverged']))
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
+        raise _damaged(path, e) from None
+
+
+def _damaged(path, error):
+    return UserError('%s is damaged (%s), so this run cannot go on: train anew into another folder.' % (
+        path, str(error).split('\n')[0]))

@@ -353,4 +353,4 @@ def test_a_run_killed_between_any_two_writes_has_its_model_and_resumes_to_the_sa
             assert not os.path.exists(os.path.join(folder, 'resume'))
         assert np.array_equal(read_added(folder)['prompt'], rows) and read_header(folder)['history'] == history, folder
     assert sorted(set(ends), key=ends.index) == ['not begun', 'resumed', 'complete']
-    assert ends.count('not begun') <= 3 and ends.count('resumed') > 20
+    assert ends.count('not begun') <= 4 and ends.count('resumed') > 20
