@@ -175,12 +175,14 @@ class TextClassifier(object):
                 texts. None mixes both as they come, one pass over all, as in the post.
             unlabelled_weight: of an unlabelled text's targets in the mean that is the loss; 1 for a labelled one's.
             settings: see `training.Trainer`: epochs, batch_size, learning_rate, prompt_learning_rate,
-                mask_rate, whole_words, auxiliary, auxiliary_weight, schedule, patience, seed, out, resume, verbose.
+                mask_rate, whole_words, auxiliary, auxiliary_weight, schedule, patience, seed, out, resume, workers, verbose.
 
         Returns: self. `history` holds a dict an epoch.
 
         Raises: UserError for no data, a label outside the task, an `out` that cannot be written.
         """
+        if settings.get('workers') and type(self).objective is not TextClassifier.objective:
+            raise UserError('Workers sum the loss of this library; an objective of your own trains in one process.')
         if not labelled and not unlabelled:
             raise UserError('Nothing to learn from: give labelled texts, unlabelled texts, or both.')
         labelled, unlabelled = self.examples(labelled or [], labelled=True), self.examples(unlabelled or [])

@@ -13,6 +13,7 @@ from pet_keras.backend import precision, seeded, tf
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
+from pet_keras.classifiers.workers import Workers
 from pet_keras.errors import UserError
 from pet_keras.networks.optimizers import Decay
 
@@ -44,13 +45,15 @@ class Trainer(object):
         out: a folder to keep the best model in, and what `resume` needs; None keeps all in memory.
         resume: goes on where an interrupted run into `out` stopped; where one diverged, from its best epoch, with
             another learning rate if you like.
+        workers: the Workers (`workers.start`) that train together; each is given the same texts, and computes its part
+            of every batch. None: this process alone.
         verbose: 1 shows a progress bar and a line an epoch.
 
     Raises: UserError for a setting out of range, an `out` in use or not writable, a resume that does not fit.
     """
     def __init__(self, classifier, epochs=None, batch_size=None, learning_rate=None, prompt_learning_rate=None,
                  mask_rate=0.15, whole_words=False, auxiliary='text', auxiliary_weight=1., schedule=None,
-                 patience=None, seed=0, out=None, resume=False, verbose=0):
+                 patience=None, seed=0, out=None, resume=False, workers=None, verbose=0):
         if any(n is not None and n < 1 for n in (epochs, batch_size, patience)) or not 0 <= mask_rate < 1:
             raise UserError('epochs, batch_size and patience are at least 1, and mask_rate is in [0, 1).')
         if auxiliary not in ('text', 'all'):
@@ -65,7 +68,9 @@ class Trainer(object):
             raise UserError('learning_rate and prompt_learning_rate must be above 0.')
         if resume and not out:
             raise UserError('resume needs the out folder of the run to go on with.')
-        self.classifier, self.out, self.resume, self.verbose = classifier, out, resume, verbose
+        self.classifier, self.out, self.resume = classifier, out, resume
+        self.workers = workers or Workers()
+        self.verbose = verbose if self.workers.is_chief else 0
         self.epochs, self.batch_size, self.patience = epochs, batch_size, patience
         self.mask_rate, self.whole_words, self.auxiliary = mask_rate, whole_words, auxiliary
         self.auxiliary_weight, self.schedule = auxiliary_weight, schedule
@@ -80,18 +85,19 @@ class Trainer(object):
         Raises: UserError where the loss is no number any more.
         """
         self.step = self._compile(streams)
-        self.step.seed.assign(self.seed % 2 ** 63)
+        self.step.seed.assign((self.seed + 2 ** 40 * self.workers.rank) % 2 ** 63)
         if self.verbose and len(streams) > 1:
             read = self.epochs * steps_of(streams, self.batch_size) * sizes_of(streams, self.batch_size)[1]
             print('%d unlabelled texts are read in all, of %d given.' % (read, len(streams[1].texts)))
         self.classifier.trained_on = self._trained_on(streams, dev)
         self.folder = self.out and TrainingState(self.out, self._settings(streams), self._variables(),
-                                                self.step.optimizer)
-        with self.folder or contextlib.nullcontext():
+                                                self.step.optimizer, self.workers.is_chief)
+        with self.workers.watched(), self.folder or contextlib.nullcontext():
             self._begin(dev)
+            self.workers.wait()  # until all have read what the chief will write over
             self._epochs(streams, dev)
             if self.folder:
-                self.classifier.save(self.out)  # again, for the whole history
+                self._save_model()  # again, for the whole history
                 self.folder.close()
 
     def _epochs(self, streams, dev):
@@ -126,12 +132,12 @@ class Trainer(object):
         steps = self.epochs * steps_of(streams, self.batch_size) if self.schedule == 'linear' else math.inf
         made_for = ratio, [variable.ref() for variable in network.trainable_variables]
         step = self.classifier.step  # of the training before
-        if step and step.made_for == made_for and not self.classifier.draws:
+        if step and step.made_for == made_for and step.workers is self.workers and not self.classifier.draws:
             step.optimizer.restart(rate, steps)
             return step
         optimizer = tuning.optimizer(Decay(rate, steps), ratio)
         optimizer.build(network.trainable_variables)
-        self.classifier.step = step = Step(network, self.classifier.objective)
+        self.classifier.step = step = Step(network, self.classifier.objective, self.workers)
         step.compile(optimizer)
         step.made_for = made_for
         return step
@@ -149,7 +155,7 @@ class Trainer(object):
             if self.history:
                 self.best = max(self.history, key=self._score)
                 self.classifier.history = self.history
-                self.classifier.save(self.out)  # the run may have been killed while it wrote it
+                self._save_model()  # the run may have been killed while it wrote it
             self.folder.read('last')
         elif self.folder:
             self.folder.create()
@@ -165,6 +171,7 @@ class Trainer(object):
         if self.verbose:
             print('Epoch %d/%d' % (epoch + 1, self.epochs))
         batches, begun = self.classifier.batches(lessons, self.auxiliary_weight), time.perf_counter()
+        batches = map(self.workers.part, batches) if self.workers.count > 1 else batches
         with precision(self.classifier.precision):
             result = self.step.fit(_dataset(batches), steps_per_epoch=steps, epochs=1, shuffle=False,
                                    verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
@@ -207,7 +214,11 @@ class Trainer(object):
         if self.folder:
             self.folder.save(self.history, is_best)  # before the model: a resumed run writes that anew
             if is_best:
-                self.classifier.save(self.out)
+                self._save_model()
+
+    def _save_model(self):
+        if self.workers.is_chief:
+            self.classifier.save(self.out)
 
     @staticmethod
     def _score(record):

@@ -29,15 +29,18 @@ class TrainingState(object):
         folder: where the model goes.
         settings: dict of what a resumed run must have in common with the interrupted one.
         variables: list of the variables that train; `optimizer`, the Keras optimizer.
+        writes: False of a worker that is not the chief: it reads the folder and leaves all writing to the chief.
     """
-    def __init__(self, folder, settings, variables, optimizer):
-        self.folder, self.settings = folder, settings
+    def __init__(self, folder, settings, variables, optimizer, writes=True):
+        self.folder, self.settings, self._writes = folder, settings, writes
         self._resume = os.path.join(folder, 'resume')
         self._path, self._lock = os.path.join(self._resume, 'progress.json'), None
         self._state = tf.train.Checkpoint(weights=variables, optimizer=list(optimizer.variables))  # but for its rate
 
     def create(self):
         """Makes the folder; UserError where it holds a model, cannot be written, or another process works in it."""
+        if not self._writes:
+            return
         try:
             self._lock = FolderLock(self.folder)
         except OSError as e:
@@ -58,7 +61,7 @@ class TrainingState(object):
         """
         if not os.path.isfile(self._path):
             raise UserError('%s holds no interrupted run to resume.' % self.folder)
-        self._lock = FolderLock(self.folder)
+        self._lock = FolderLock(self.folder) if self._writes else None
         self._progress = _progress(self._path)
         was, diverged = self._progress['settings'], self._progress['diverged']
         changed = ['%s was %s and is %s' % (k, was.get(k), self.settings.get(k)) for k in {**self.settings, **was}
@@ -84,6 +87,8 @@ class TrainingState(object):
 
         Raises: OSError where they cannot be written; the state before is then still there.
         """
+        if not self._writes:
+            return
         name = min(set(_STATES) - {self._progress['last'], self._progress['best']})
         path = os.path.join(self._resume, name)
         try:
@@ -96,7 +101,8 @@ class TrainingState(object):
 
     def go_back(self, history):
         """The run diverged: it will go on from the best state, whose history this is."""
-        self._commit(history, self._progress['best'], self._progress['best'], diverged=True)
+        if self._writes:
+            self._commit(history, self._progress['best'], self._progress['best'], diverged=True)
 
     def _commit(self, history, last, best, diverged=False):
         self._progress = {'settings': self.settings, 'history': history, 'last': last, 'best': best,
@@ -105,6 +111,8 @@ class TrainingState(object):
 
     def close(self):
         """The run has ended: its state goes, the model stays."""
+        if not self._writes:
+            return
         os.remove(self._path)  # first: half a state is none
         shutil.rmtree(self._resume, ignore_errors=True)
 

@@ -1,9 +1,10 @@
 """`pet-keras predict`: labels and probabilities for texts."""
+import functools
 import os
 import sys
 
 from pet_keras.cli.options import FILES, add_classifier_options, add_command, calibrate, open_classifier
-from pet_keras.data.reading import format_of
+from pet_keras.data.reading import format_of, has_format
 from pet_keras.errors import UserError
 
 _RESUME = '\n\nFiles of any size are read, scored and written some rows at a time. With --out a command that was stopped ' \
@@ -14,25 +15,34 @@ def add_parser(commands):
     parser = add_command(commands, 'predict', run,
                          'Labels and probabilities for texts, in the format of the input.', FILES + _RESUME)
     add_classifier_options(parser)
-    parser.add_argument('files', nargs='+', metavar='FILE', help='texts, with or without labels; - reads standard '
-                        'input, one text a line')
+    parser.add_argument('files', nargs='+', metavar='FILE', help='texts, with or without labels; a folder stands for the '
+                        'files in it; - reads standard input, one text a line')
     parser.add_argument('--out', metavar='DIR', help='write DIR/FILE instead of standard output; for plain text a '
                         'table, DIR/FILE.tsv')
-    parser.add_argument('--engine', choices=['tensorflow', 'onnx'], default='tensorflow', help='onnx: --model is a '
-                        'folder that pet-keras export wrote (default tensorflow)')
+    parser.add_argument('--engine', choices=['tensorflow', 'onnx', 'ray'], default='tensorflow', help='onnx: --model is '
+                        'a folder that pet-keras export wrote; ray: workers on all cores, or on a cluster, write DIR '
+                        '(default tensorflow)')
     parser.add_argument('--rows', type=int, default=10000, help='rows that are in memory at a time (default 10000)')
+    parser.add_argument('--address', help='with --engine ray: of the cluster (default: one of its own, here)')
+    parser.add_argument('--cpus', type=int, default=1, help='with --engine ray: cores a worker (default 1)')
+    parser.add_argument('--gpus', type=float, default=0, help='with --engine ray: GPUs a worker (default 0)')
 
 
 def run(args):
     if args.files.count('-') > 1:
         raise UserError('Standard input can be read once.')
-    if args.rows < 1:
-        raise UserError('--rows is at least 1.')
+    if args.rows < 1 or args.cpus < 1 or args.gpus < 0:
+        raise UserError('--rows and --cpus are at least 1, and --gpus is no less than 0.')
+    if args.engine == 'ray' and not args.out:
+        raise UserError('--engine ray writes files: say --out DIR.')
+    args.files = [file for path in args.files for file in _files(path)]
     formats = [format_of(path, args.format) for path in args.files]
     names = _names(args.out, args.files, formats) if args.out else []
     classifier = _open_onnx(args) if args.engine == 'onnx' else open_classifier(args)
     from pet_keras.serving.text_file import TextFile
     sources = [TextFile(path, format, classifier.task) for path, format in zip(args.files, formats)]
+    if args.engine == 'ray' and any(source.is_copied for source in sources):
+        raise UserError('--engine ray reads files, no pipes and no standard input.')
     classifier.run_eagerly = sum(source.count for source in sources) <= 2 and not args.calibrate_on
     calibrate(classifier, args, (row.example for source in sources for part in source.parts(args.rows) for row in part))
     if args.out:
@@ -56,15 +66,44 @@ def _write(args, names, sources, classifier):
     from pet_keras.serving.prediction_folder import PredictionFolder
     with FolderLock(args.out):
         folder = PredictionFolder(args.out, _settings(args, sources, classifier))
+        if args.engine == 'ray':
+            _write_on_ray(args, folder, dict(zip(names, sources)), classifier)
         for name, source in zip(names, sources):
             folder.write(name, source, classifier, args.rows, args.batch_size, int(sys.stdout.isatty()))
             print('%s: %d texts' % (os.path.join(args.out, name), source.count), file=sys.stderr)
         folder.close()
 
 
+def _write_on_ray(args, folder, sources, classifier):
+    from pet_keras.experiments.on_ray import connect
+    from pet_keras.serving.on_ray import predict
+    for option in ('model', 'checkpoint'):  # a worker stands in another folder
+        if getattr(args, option) and os.path.exists(getattr(args, option)):
+            setattr(args, option, os.path.abspath(getattr(args, option)))
+    if os.path.exists(args.task or ''):
+        args.task = os.path.abspath(args.task)
+    ray = connect(args.address)
+    try:
+        predict(ray, folder, sources, functools.partial(open_classifier, args), classifier.offset.tolist(), args.rows,
+                args.batch_size, args.cpus, args.gpus, lambda line: print(line, file=sys.stderr))
+    finally:
+        ray.shutdown()
+
+
+def _files(path):
+    """A file, or the files in a folder whose ending says how they are read, in the order of their names."""
+    if not os.path.isdir(path):
+        return [path]
+    found = [os.path.join(path, name) for name in sorted(os.listdir(path))]
+    found = [file for file in found if os.path.isfile(file) and has_format(file)]
+    if not found:
+        raise UserError('%s holds no file of texts: none ends in .tsv, .csv, .jsonl or .txt.' % path)
+    return found
+
+
 def _settings(args, sources, classifier):
     """What predictions depend on, for JSON: where it is not the same, a stopped command does not go on."""
-    options = {k: v for k, v in vars(args).items() if k not in ('command', 'run', 'files', 'out', 'format')}
+    options = {k: v for k, v in vars(args).items() if k not in ('command', 'run', 'files', 'out', 'format', 'address', 'given')}
     files = [[source.path, source.format, source.sha256] for source in sources]
     model = args.model and sorted(
         [entry.name, entry.stat().st_size, entry.stat().st_mtime_ns] for entry in os.scandir(args.model))
@@ -96,7 +135,7 @@ def _names(folder, paths, formats):
         name, ending = os.path.splitext(os.path.basename(path))
         if path == '-':
             name, ending = 'stdin', {'json': '.jsonl'}.get(format, '.' + format)
-        name += '.tsv' if format == 'text' else ending
+        name += {'text': '.tsv', 'parquet': '.jsonl'}.get(format, ending)
         target = os.path.join(folder, name)
         if name in names:
             raise UserError('%s and %s would both be written to %s: give each an --out of its own.' % (

@@ -1,4 +1,6 @@
 """`pet-keras train`: a model from labelled texts, unlabelled ones or both."""
+import os
+
 from pet_keras.cli.options import FILES, add_command, add_model_options, new_classifier, open_checkpoint
 from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
 from pet_keras.errors import UserError
@@ -49,6 +51,9 @@ def add_parser(commands):
     add('--prompt-encoder', choices=['lstm', 'mlp'], help='reparameterise the rows while they train')
     add('--prompt-init', choices=['unused', 'random', 'words'], help="the rows' start: the tokens' own rows "
         "(default), random, or the words of the task's default pattern")
+    add('--strategy', choices=['mirrored', 'multi-worker'], help='several processes train one model: mirrored: --workers '
+        'of them on this machine; multi-worker: this is the one that TF_CONFIG says, see docs/scale.md')
+    add('--workers', type=int, help='with --strategy mirrored (default: one a GPU)')
     add('--seed', type=int, default=0, help='the same seed gives the same model (default 0)')
     add_model_options(parser)
 
@@ -58,6 +63,16 @@ def number_or_none(text):
 
 
 def run(args):
+    if args.workers is not None and (args.strategy != 'mirrored' or args.workers < 1):
+        raise UserError('--workers is for --strategy mirrored, and at least 1.')
+    if args.strategy == 'mirrored' and 'TF_CONFIG' not in os.environ:  # this is none of those started here
+        from pet_keras.classifiers.workers import started_here
+        with started_here(args.given, args.workers):
+            return _run(args)
+    _run(args)
+
+
+def _run(args):
     if not args.labelled and not args.unlabelled:
         raise UserError('Nothing to learn from: give --labelled, --unlabelled, or both.')
     if args.calibrate and not (args.calibrate_on or args.unlabelled or args.dev):
@@ -65,6 +80,10 @@ def run(args):
                         '--dev.')
     if args.calibrate_on and not args.calibrate:
         raise UserError('--calibrate-on gives texts to calibrate on: say --calibrate prior as well.')
+    workers = None
+    if args.strategy:
+        from pet_keras.classifiers.workers import start
+        workers = start(args.strategy == 'mirrored')
     checkpoint = open_checkpoint(args)
     args.pattern = _pattern(args, checkpoint)
     classifier = new_classifier(args, checkpoint, train=args.train, prompt_encoder=args.prompt_encoder,
@@ -79,7 +98,9 @@ def run(args):
     settings = {name: getattr(args, name) for name in (
         'epochs', 'batch_size', 'learning_rate', 'schedule', 'prompt_learning_rate', 'mask_rate', 'whole_words',
         'auxiliary', 'auxiliary_weight', 'labelled_share', 'patience', 'seed', 'out', 'resume')}
-    classifier.fit(labelled, unlabelled, dev, verbose=1, **settings)
+    classifier.fit(labelled, unlabelled, dev, verbose=1, workers=workers, **settings)
+    if workers and not workers.is_chief:
+        return
     if dev and labelled:
         _compare(classifier.history)
     if args.calibrate:

@@ -1,7 +1,7 @@
 """Examples from files.
 
 TSV (`.tsv`, `.data`), CSV, JSON lines (`.json`, `.jsonl`; also one JSON array) and plain text, in UTF-8
-with or without BOM. FewCLUE's files and the published sentiment set are read as they are.
+with or without BOM, and Parquet. FewCLUE's files and the published sentiment set are read as they are.
 """
 import hashlib
 import json
@@ -15,8 +15,9 @@ from pet_keras.errors import UserError
 
 Row = namedtuple('Row', 'example fields line')  # what was read, the file's own columns, and the line
 
-_FORMATS = {'.tsv': 'tsv', '.data': 'tsv', '.csv': 'csv', '.json': 'json', '.jsonl': 'json', '.txt': 'text'}
-FORMATS = ('tsv', 'csv', 'json', 'text')
+_FORMATS = {'.tsv': 'tsv', '.data': 'tsv', '.csv': 'csv', '.json': 'json', '.jsonl': 'json', '.txt': 'text',
+            '.parquet': 'parquet'}
+FORMATS = ('tsv', 'csv', 'json', 'text')  # those that --format can say
 
 
 def format_of(path, given=None):
@@ -30,6 +31,11 @@ def format_of(path, given=None):
         raise UserError('%s: cannot tell the format from the ending %r; it should be one of %s, or give --format.' % (
             path, ending, ' '.join(_FORMATS)))
     return _FORMATS[ending]
+
+
+def has_format(path):
+    """Whether a file's ending says its format."""
+    return os.path.splitext(path)[1].lower() in _FORMATS
 
 
 def format_by_ending(path, default=None):

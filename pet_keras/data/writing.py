@@ -6,7 +6,7 @@ import json
 def write_predictions(stream, format, rows, labels, probabilities, header=True, names=None):
     """Writes rows with `prediction` and a probability a label, in one of FORMATS.
 
-    Plain text becomes TSV, since a line of text has no place for a prediction. A column that a row lacks, as the
+    Plain text becomes TSV, since a line of text has no place for a prediction, and Parquet becomes JSON lines. A column that a row lacks, as the
     label in a table where some rows have one, is empty there.
 
     Arguments: `rows` list of Row; `labels` list of str; `probabilities` float `[rows, labels]`; `names`, the columns
@@ -17,7 +17,7 @@ def write_predictions(stream, format, rows, labels, probabilities, header=True, 
     table = csv.writer(stream, lineterminator='\n') if format == 'csv' else None
     for i, (row, scores) in enumerate(zip(rows, probabilities)):
         best = labels[int(scores.argmax())]
-        if format == 'json':
+        if format in ('json', 'parquet'):
             fields = dict(row.fields, prediction=best,
                           probabilities={label: round(float(p), 6) for label, p in zip(labels, scores)})
             stream.write(json.dumps(fields, ensure_ascii=False) + '\n')

@@ -2,6 +2,7 @@
 import io
 import json
 import os
+import shutil
 
 from pet_keras.classifiers.model_folder import write_json
 from pet_keras.data.writing import write_predictions
@@ -21,7 +22,7 @@ class PredictionFolder(object):
     Raises: UserError where the folder holds what another command began; OSError where it cannot be written.
     """
     def __init__(self, folder, settings):
-        self.folder, self._path = folder, os.path.join(folder, PROGRESS)
+        self.folder, self._path = os.path.abspath(folder), os.path.join(folder, PROGRESS)
         self._progress = progress_in(folder) or {'settings': settings, 'files': {}}
         if self._progress['settings'] != settings:
             raise UserError('%s holds the beginning of predictions for other files or options: give the command that '
@@ -50,9 +51,38 @@ class PredictionFolder(object):
         self._progress['files'][name] = done
         write_json(self._path, self._progress)
 
+    # --- files of blocks, which several processes write, each block whole or not at all ---
+
+    def has(self, name):
+        """Whether the file is there, whole."""
+        return os.path.exists(os.path.join(self.folder, name))
+
+    def missing_blocks(self, name, source, size):
+        """The first rows of the blocks of `size` rows that are not written yet, a list of int."""
+        os.makedirs(os.path.dirname(block_path(self.folder, name, 0)), exist_ok=True)
+        return [start for start in range(0, source.count, size) if not os.path.exists(
+            block_path(self.folder, name, start))]
+
+    def assemble(self, name, source, size):
+        """Makes the file of its blocks, which then go."""
+        target = os.path.join(self.folder, name)
+        if not self.has(name):
+            with open(target + '.part', 'wb') as writer:
+                for start in range(0, source.count, size):
+                    with open(block_path(self.folder, name, start), 'rb') as reader:
+                        shutil.copyfileobj(reader, writer)
+                self._keep(name, writer, {'rows': source.count, 'bytes': writer.tell()})
+            os.replace(target + '.part', target)
+        shutil.rmtree(target + '.blocks', ignore_errors=True)
+
     def close(self):
         """All files are whole: progress.json goes."""
         os.remove(self._path)
+
+
+def block_path(folder, name, start):
+    """The file of the block that begins with row `start`, while the file `name` is not whole."""
+    return os.path.join(folder, name + '.blocks', '%012d' % start)
 
 
 def predicted(classifier, source, rows, batch_size, header, verbose=0):

@@ -13,12 +13,13 @@ class TextFile(object):
 
     What can be read only once, as standard input (`-`), is kept in a temporary file meanwhile.
 
-    Attributes: `path`, `format`; `count` of rows; `names`, the columns of all rows as they come; `sha256`.
+    Attributes: `is_copied`, whether that is so; `path`, `format`; `count` of rows; `names`, the columns of all rows as they come; `sha256`.
 
     Raises: UserError as `iterate_rows`.
     """
     def __init__(self, path, format, task):
         self.path, self.format, self.task, self.count, names = path, format, task, 0, {}
+        self._place = os.path.abspath(path)  # a worker that reads it may stand in another folder
         self._copy = None if os.path.isfile(path) or not os.path.exists(path) and path != '-' else (
             tempfile.NamedTemporaryFile())
         sha256 = hashlib.sha256()
@@ -34,9 +35,13 @@ class TextFile(object):
             self._copy.flush()
         self.names, self.sha256 = list(names), sha256.hexdigest()
 
+    @property
+    def is_copied(self):
+        return self._copy is not None
+
     def parts(self, size, start=0, stop=None):
         """Yields lists of at most `size` Rows: those from number `start` (from 0) on, before number `stop`."""
-        path = self._copy.name if self._copy else self.path
+        path = self._copy.name if self._copy else self._place
         rows = itertools.islice(iterate_rows(path, self.task, False, self.format, quiet=True), start, stop)
         done, end = start, self.count if stop is None else min(stop, self.count)
         while done < end:
