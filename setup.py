@@ -39,7 +39,8 @@ setup(
         'serve': ['fastapi>=0.132', 'uvicorn>=0.30', 'prometheus_client>=0.21'],  # HTTP; GET /metrics
         'onnx': ['onnx>=1.17', 'onnxruntime>=1.19'],  # pet-keras export; predict --engine onnx
         'sklearn': ['scikit-learn>=1.6'],  # PetClassifier
-        'test': ['pytest'],
+        'ray': ['ray>=2.40', 'pyarrow>=17', 'pandas>=2.2'],  # --engine ray; Parquet
+        'test': ['pytest', 'hypothesis'],
     },
     entry_points={'console_scripts': ['pet-keras = pet_keras.cli.main:main']},
 )

@@ -14,16 +14,17 @@ import json
 import os
 import random
 import resource
+import runpy
 import shutil
 import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import namedtuple
 
 import pet_keras
-from pet_keras.cli.main import main as pet_keras_main
-from pet_keras.data.shipped import shipped_texts
+from pet_keras import shipped_texts
 
 # arguments: function of (out folder, checkpoint) that gives a command's; again: what is added to go on, given the out
 # folder; result: function of the out folder that gives what must be equal
@@ -105,11 +106,12 @@ def run(arguments, after=None, number=signal.SIGKILL, size=None):
         os.dup2(said.fileno(), 2)
         if size is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-        status = 70  # of a traceback
+        sys.argv, status = ['pet-keras', *arguments], 70  # of a traceback
         try:
-            status = pet_keras_main(arguments)
+            runpy.run_module('pet_keras', run_name='__main__', alter_sys=True)
+        except SystemExit as e:
+            status = e.code or 0
         except BaseException:
-            import traceback
             traceback.print_exc()
         finally:
             sys.stdout.flush()
@@ -179,7 +181,7 @@ def main():
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--checkpoint', default='bert-mini-zh', help='(default bert-mini-zh)')
     args = parser.parse_args()
-    import pet_keras.classifiers.cloze_classifier  # noqa: F401  TensorFlow, once for all processes
+    pet_keras.ClozeClassifier  # TensorFlow is loaded, once for all processes
     rng = random.Random(args.seed)
     wrong = sum(campaign(name, args.checkpoint, args.rounds, args.kinds, rng) for name in args.commands)
     return 1 if wrong else 0

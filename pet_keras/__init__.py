@@ -35,6 +35,7 @@ _MODULES = {
     'classifiers.fine_tuning': ['FineTuningClassifier'],
     'classifiers.loading': ['load'],
     'classifiers.metrics': ['classification_report'],
+    'classifiers.workers': ['Workers'],
     'experiments.ranking': ['rank_patterns'],
     'serving.export': ['export'],
     'serving.onnx_classifier': ['OnnxClassifier'],

@@ -174,6 +174,19 @@ def test_a_checkpoint_is_read_or_refused(name, still, folder):
     read()
 
 
+def test_a_network_is_built_from_a_config_or_refused(still, folder):
+    place = shutil.copytree(still, os.path.join(folder, 'network'))
+    with open(os.path.join(still, 'bert_config.json'), 'rb') as reader:
+        valid = json.loads(reader.read())
+
+    @fuzzed(json_like(valid, 2), slow=True)
+    def build(content):
+        write(place, 'bert_config.json', content)
+        found = result_or_error(lambda: ClozeClassifier('sentiment', place, check_head=False).predict(['房间很干净']))
+        assert isinstance(found, UserError) or found[0] in ('正面', '负面')
+    build()
+
+
 def test_a_file_of_tensors_is_read_or_refused(folder):
     import numpy as np
     from safetensors.numpy import save

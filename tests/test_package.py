@@ -18,6 +18,7 @@ SHIPPED = ['bert-mini-zh', 'bert-small-zh', 'gpt-mini-zh']
 ALLOWED = {'pet_keras', 'numpy', 'tensorflow', 'tf_keras', 'bert4keras', 'jieba', 'safetensors', 'h5py', 'distutils'}
 ALLOWED |= {'yaml', 'matplotlib', 'huggingface_hub', 'datasketch'}  # extras, imported where they are used
 ALLOWED |= {'onnx', 'onnxruntime', 'sklearn', 'pandas'}
+ALLOWED |= {'ray', 'pyarrow'}
 ALLOWED |= {'fastapi', 'starlette', 'pydantic', 'uvicorn', 'prometheus_client'}
 
 

@@ -47,6 +47,6 @@ class Step(keras.Model):
             return loss, texts
         pairs = [(g, v) for g, v in zip(tape.gradient(loss, variables), variables) if g is not None]
         *gradients, loss, texts = self.workers.sum(
-            [tf.convert_to_tensor(g) for g, _ in pairs] + [loss, tf.cast(texts, 'float32')])
+            [tf.reshape(g, v.shape) for g, v in pairs] + [loss, tf.cast(texts, 'float32')])
         self.optimizer.apply_gradients([(g, v) for g, (_, v) in zip(gradients, pairs)])
         return loss, texts

@@ -14,13 +14,34 @@ import sys
 from pet_keras.backend import tf
 from pet_keras.errors import UserError
 
-_GROUP, _INSTANCE = 8295, 1  # any numbers, the same in all processes
+_GROUP = 8295  # any number, the same in all processes
 
 
 class Workers(object):
     """The processes of a training; this one has the number `rank`, and 0 is the chief, which alone writes files."""
     def __init__(self, rank=0, count=1, strategy=None):
         self.rank, self.count, self._strategy = rank, count, strategy
+
+    @classmethod
+    def join(cls, local=False):
+        """Joins the processes that the environment variable TF_CONFIG names; before anything else is computed.
+
+        Arguments: `local`, whether all are on this machine, so that each takes a GPU of its own, if there are some.
+
+        Raises: UserError where TF_CONFIG is missing or damaged.
+        """
+        try:
+            fields = json.loads(os.environ['TF_CONFIG'])
+            count, rank = len(fields['cluster']['worker']), int(fields['task']['index'])
+            if set(fields['cluster']) != {'worker'} or fields['task']['type'] != 'worker' or not 0 <= rank < count:
+                raise ValueError('its cluster holds workers alone, and its task is one of them')
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
+            raise UserError('TF_CONFIG has to say who trains: {"cluster": {"worker": ["HOST:PORT", …]}, "task": {"type": '
+                            '"worker", "index": 0}} (%s).' % e) from None
+        gpus = tf.config.list_physical_devices('GPU')
+        if local and gpus:
+            tf.config.set_visible_devices(gpus[rank % len(gpus)], 'GPU')
+        return cls(rank, count, tf.distribute.MultiWorkerMirroredStrategy() if count > 1 else None)
 
     @property
     def is_chief(self):
@@ -32,12 +53,12 @@ class Workers(object):
 
     def sum(self, tensors):
         """The sums over all processes of float32 tensors, a list in the same order; all processes ask at once."""
-        flat = tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
+        sizes = [tensor.shape.num_elements() for tensor in tensors]
         flat = tf.raw_ops.CollectiveReduceV2(
-            input=flat, group_size=self.count, group_key=_GROUP, instance_key=_INSTANCE, ordering_token=[],
-            merge_op='Add', final_op='Id', communication_hint='auto')
-        parts = tf.split(flat, [tf.size(tensor) for tensor in tensors], num=len(tensors))
-        return [tf.reshape(part, tf.shape(tensor)) for part, tensor in zip(parts, tensors)]
+            input=tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0), group_size=self.count,
+            group_key=_GROUP, instance_key=sum(sizes), ordering_token=[], merge_op='Add', final_op='Id',
+            communication_hint='auto')  # a key means one size, wherever it is asked
+        return [tf.reshape(part, tensor.shape) for part, tensor in zip(tf.split(flat, sizes), tensors)]
 
     def wait(self):
         """Goes on when all processes are here."""
@@ -54,27 +75,6 @@ class Workers(object):
                 raise
             raise UserError('Another worker has ended or cannot be reached, so this one ends too; start all of them with '
                             '--resume. (%s)' % e.message.split('\n')[0]) from None
-
-
-def start(local=False):
-    """Joins the processes that the environment variable TF_CONFIG names; before anything else is computed.
-
-    Arguments: `local`, whether all are on this machine, so that each takes a GPU of its own, if there are some.
-
-    Raises: UserError where TF_CONFIG is missing or damaged.
-    """
-    try:
-        fields = json.loads(os.environ['TF_CONFIG'])
-        count, rank = len(fields['cluster']['worker']), int(fields['task']['index'])
-        if set(fields['cluster']) != {'worker'} or fields['task']['type'] != 'worker' or not 0 <= rank < count:
-            raise ValueError('its cluster holds workers alone, and its task is one of them')
-    except (KeyError, TypeError, ValueError, AttributeError) as e:
-        raise UserError('TF_CONFIG has to say who trains: {"cluster": {"worker": ["HOST:PORT", …]}, "task": {"type": '
-                        '"worker", "index": 0}} (%s).' % e) from None
-    gpus = tf.config.list_physical_devices('GPU')
-    if local and gpus:
-        tf.config.set_visible_devices(gpus[rank % len(gpus)], 'GPU')
-    return Workers(rank, count, tf.distribute.MultiWorkerMirroredStrategy() if count > 1 else None)
 
 
 @contextlib.contextmanager

@@ -82,8 +82,8 @@ def _run(args):
         raise UserError('--calibrate-on gives texts to calibrate on: say --calibrate prior as well.')
     workers = None
     if args.strategy:
-        from pet_keras.classifiers.workers import start
-        workers = start(args.strategy == 'mirrored')
+        from pet_keras.classifiers.workers import Workers
+        workers = Workers.join(args.strategy == 'mirrored')
     checkpoint = open_checkpoint(args)
     args.pattern = _pattern(args, checkpoint)
     classifier = new_classifier(args, checkpoint, train=args.train, prompt_encoder=args.prompt_encoder,

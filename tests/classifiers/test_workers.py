@@ -10,7 +10,7 @@ import pytest
 from pet_keras.backend import tf
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.model_folder import read_header
-from pet_keras.classifiers.workers import Workers, start
+from pet_keras.classifiers.workers import Workers
 from pet_keras.errors import UserError
 from scripted import LABELLED, TASK, UNLABELLED, same_bits, saved_weights
 
@@ -22,8 +22,8 @@ SETTINGS = dict(batch_size=2, learning_rate=1e-3, mask_rate=.3, seed=3)
 WORK = '''
 import json, os, sys
 sys.path[:0] = [%r, %r]
-from pet_keras.classifiers import workers
-team = workers.start()
+from pet_keras import Workers
+team = Workers.join()
 from scripted import LABELLED, TASK, UNLABELLED
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.training import Trainer
@@ -100,13 +100,13 @@ def test_a_tf_config_that_says_nothing_of_use_is_refused(config, monkeypatch):
     if config is not None:
         monkeypatch.setenv('TF_CONFIG', config)
     with pytest.raises(UserError, match='TF_CONFIG has to say who trains'):
-        start()
+        Workers.join()
 
 
 def test_one_worker_is_one_process(still, monkeypatch):
     monkeypatch.setenv('TF_CONFIG', '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}')
     one, none = (ClozeClassifier(TASK, still).fit(LABELLED[:4], epochs=1, workers=team, **SETTINGS)
-                 for team in (start(), None))
+                 for team in (Workers.join(), None))
     assert same_bits(one.model.get_weights(), none.model.get_weights())
 
 
