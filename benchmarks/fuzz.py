@@ -2,8 +2,8 @@
 
   python benchmarks/fuzz.py --inputs 10000         so many of each kind; a network is built for a tenth of some
 
-An input that gives anything but a result or one clear error, that takes a minute or a gigabyte, is printed as small as it
-can be made.
+An input that gives anything but a result or one clear error, that takes a minute or a gigabyte, is printed as small
+as it can be made.
 """
 import argparse
 import os

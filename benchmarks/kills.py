@@ -3,10 +3,10 @@
   python benchmarks/kills.py                    every command, ten times with each signal and ten times with a full disk
   python benchmarks/kills.py --commands train --rounds 100 --seed 1
 
-Each command of COMMANDS first runs undisturbed. Then, in each round, it is ended at a moment drawn from that duration, or
-no file may grow beyond a size drawn from those of its results (RLIMIT_FSIZE: for a process the same as a full disk), and
-is called again as a user would. A line is printed for each round that differs, ends in a traceback, or does not end.
-Processes are forked from one that has imported TensorFlow and not yet used it, so a round takes seconds.
+Each command of COMMANDS first runs undisturbed. Then, in each round, it is ended at a moment drawn from that duration,
+or no file may grow beyond a size drawn from those of its results (RLIMIT_FSIZE: for a process the same as a full disk),
+and is called again as a user would. A line is printed for each round that differs, ends in a traceback, or does not
+end. Processes are forked from one that has imported TensorFlow and not yet used it, so a round takes seconds.
 """
 import argparse
 import hashlib

@@ -42,7 +42,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rows', type=int, nargs='+', default=[20000, 100000])
     parser.add_argument('--engines', nargs='+', default=['tensorflow'], choices=['tensorflow', 'ray'])
-    parser.add_argument('--cpus', type=int, nargs='+', default=[1, 2], help='of each of Ray\'s workers (default 1 and 2)')
+    parser.add_argument('--cpus', type=int, nargs='+', default=[1, 2], help="of a worker of Ray's (default 1 and 2)")
     parser.add_argument('--part', type=int, default=10000, help='rows in memory at a time (default 10000)')
     parser.add_argument('--checkpoint', default='bert-mini-zh', help='(default bert-mini-zh)')
     args = parser.parse_args()
@@ -53,8 +53,9 @@ def main():
                 path = os.path.join(folder, 'texts.txt')
                 write_texts(path, rows)
                 seconds, processor, peak = measured(
-                    ['predict', '--task', 'sentiment', '--checkpoint', args.checkpoint, '--rows', str(args.part), '--out',
-                     os.path.join(folder, 'out'), '--engine', engine, *(['--cpus', str(cpus)] if cpus else []), path])
+                    ['predict', '--task', 'sentiment', '--checkpoint', args.checkpoint, '--rows', str(args.part),
+                     '--out', os.path.join(folder, 'out'), '--engine', engine,
+                     *(['--cpus', str(cpus)] if cpus else []), path])
             name = engine if cpus is None else 'ray, %d core%s a worker' % (cpus, 's' * (cpus > 1))
             print('%-24s %9d %9.1f %12.1f %9.0f %9.0f' % (name, rows, seconds, processor, rows / seconds, peak / 1e6),
                   flush=True)

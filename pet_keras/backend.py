@@ -156,7 +156,7 @@ def seeded(seed):
 
 @contextlib.contextmanager
 def drawn_from(seed):
-    """Within it TensorFlow's uniform and normal random numbers, and so dropout's, depend on `seed` and their turn alone.
+    """Within it TensorFlow's uniform and normal numbers, and so dropout's, depend on `seed` and their turn alone.
 
     Traced here, a random operation keeps no state that would be lost with the process: it is replaced by its stateless
     twin. (Of the others, such as `tf.random.shuffle`, those within `seeded` repeat from the start of the process.)

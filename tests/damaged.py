@@ -15,9 +15,12 @@ from pet_keras.errors import UserError
 
 INPUTS = int(os.environ.get('PET_KERAS_FUZZ', 30))  # inputs a test; those that build a network try a tenth
 SECONDS, MEMORY = 60, 2 ** 30  # an input of a few kilobytes may take; seconds of a machine that has other work as well
-_NASTY = [None, True, False, 0, -1, 1, 2 ** 31, 2 ** 63, 10 ** 30, -10 ** 30, .5, 1e308, float('nan'), float('inf'), '', ' ',
-          '\x00', '\ud800', '\u2028', 'a' * 2000, '[MASK]', '{text}', '{text_a}{text_b}[MASK]', '[unused1]', '../../etc/passwd',
-          '/etc/passwd', 'hf:a/b', '%s', '\\', [], {}, [[]], [None], {'': None}, [{}], {'a': {'b': []}}]
+_NASTY = [None, True, False, 0, -1, 1, 2 ** 31, 2 ** 63, 10 ** 30, -10 ** 30, .5, 1e308, float('nan'), float('inf'),
+          '', ' ', '\x00', '\ud800', '\u2028', 'a' * 2000, '[MASK]', '{text}', '{text_a}{text_b}[MASK]', '[unused1]',
+          '../../etc/passwd', '/etc/passwd', 'hf:a/b', '%s', '\\', [], {}, [[]], [None], {'': None}, [{}],
+          {'a': {'b': []}}]
+_NASTY_BYTES = [b'\xff' * 8, b'\0' * 8, b'\x7f' + b'\xff' * 7, b'"', b'\n', b'\t', b'{"text":', b'[' * 5000,
+                b'\xef\xbb\xbf', b'\r']
 VALUES = st.sampled_from(_NASTY) | st.integers() | st.floats() | st.text(max_size=6) | st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=5)
@@ -60,7 +63,8 @@ def bytes_like(draw, valid, most=4):
     for _ in range(draw(st.integers(1, most))):
         at = draw(st.integers(0, max(0, len(data) - 1)) | st.integers(0, min(200, max(0, len(data) - 1))))
         length = draw(st.integers(0, 16) | st.integers(0, max(0, len(data) - at)))
-        what, part = draw(st.sampled_from(['cut', 'remove', 'repeat', 'move', 'overwrite', 'insert'])), data[at:at + length]
+        what = draw(st.sampled_from(['cut', 'remove', 'repeat', 'move', 'overwrite', 'insert']))
+        part = data[at:at + length]
         if what == 'cut':
             del data[at:]
         elif what == 'remove':
@@ -72,8 +76,7 @@ def bytes_like(draw, valid, most=4):
             to = draw(st.integers(0, len(data)))
             data[to:to] = part
         else:
-            new = draw(st.binary(max_size=12) | st.sampled_from([b'\xff' * 8, b'\0' * 8, b'\x7f' + b'\xff' * 7, b'"', b'\n', b'\t',
-                                                                b'{"text":', b'[' * 5000, b'\xef\xbb\xbf', b'\r']))
+            new = draw(st.binary(max_size=12) | st.sampled_from(_NASTY_BYTES))
             data[at:at + (len(new) if what == 'overwrite' else 0)] = new
     return bytes(data)
 

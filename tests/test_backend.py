@@ -191,7 +191,8 @@ def test_what_is_drawn_depends_on_seed_and_turn_alone_and_is_distributed_as_it_s
     def draw(seed):
         with drawn_from(seed):
             return (tf.random.uniform([5000]), tf.random.normal([5000], 1., 2.), tf.random.truncated_normal([5000]),
-                    tf.random.uniform([5000], 3, 6, 'int32'), tf.nn.dropout(tf.ones([5000]), .3), tf.random.uniform([5000]))
+                    tf.random.uniform([5000], 3, 6, 'int32'), tf.nn.dropout(tf.ones([5000]), .3),
+                    tf.random.uniform([5000]))
     one, again, other = (draw(tf.constant(seed, 'int64')) for seed in ([1, 7], [1, 7], [1, 8]))
     for a, b, c in zip(one, again, other):
         np.testing.assert_array_equal(a, b)

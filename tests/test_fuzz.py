@@ -157,7 +157,7 @@ def test_added_weights_are_read_or_refused(prompt, folder):
 
 def _open(path):
     checkpoint = Checkpoint(path).check()
-    return checkpoint.describe(), checkpoint.fingerprint, {n: checkpoint.load_variable(n).shape for n in checkpoint.shapes}
+    return checkpoint.describe(), checkpoint.fingerprint, [checkpoint.load_variable(n) for n in checkpoint.shapes]
 
 
 @pytest.mark.parametrize('name', ['bert_config.json', 'vocab.txt', 'bert_model.ckpt.index',

@@ -19,8 +19,8 @@ class FolderLock(object):
     """The file `lock` in a folder, which keeps other processes out until it is closed or this process ends.
 
     The system lets go of it with the process (flock), so a kill leaves nothing to clear away. Not every network file
-    system tells other hosts of that: the file therefore names host and process and is touched every 20 seconds, and what
-    another host left in it counts for two minutes after the last touch.
+    system tells other hosts of that: the file therefore names host and process and is touched every 20 seconds, and
+    what another host left in it counts for two minutes after the last touch.
 
     Raises: UserError where another process has it; OSError where the folder cannot be made or written.
     """
@@ -63,8 +63,8 @@ class FolderLock(object):
     def _refuse(self, holder, then=''):
         who = 'process %s on %s, since %s' % tuple(holder.get(k) for k in ('process', 'host', 'since')) if holder else (
             'another process')
-        raise UserError('%s: another pet-keras works in this folder (%s): wait for it, or give another with --out.%s' % (
-            self.folder, who, then))
+        raise UserError('%s: another pet-keras works in this folder (%s): wait for it, or give another with '
+                        '--out.%s' % (self.folder, who, then))
 
     def _beat(self):
         while not self._closed.wait(_BEAT):

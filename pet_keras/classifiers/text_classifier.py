@@ -175,7 +175,8 @@ class TextClassifier(object):
                 texts. None mixes both as they come, one pass over all, as in the post.
             unlabelled_weight: of an unlabelled text's targets in the mean that is the loss; 1 for a labelled one's.
             settings: see `training.Trainer`: epochs, batch_size, learning_rate, prompt_learning_rate,
-                mask_rate, whole_words, auxiliary, auxiliary_weight, schedule, patience, seed, out, resume, workers, verbose.
+                mask_rate, whole_words, auxiliary, auxiliary_weight, schedule, patience, seed, out, resume, workers,
+                verbose.
 
         Returns: self. `history` holds a dict an epoch.
 

@@ -1,8 +1,8 @@
 """Several processes that train one model together: each computes its part of every batch, and all make the same step.
 
 The gradients of the parts are summed by TensorFlow's collectives, which `tf.distribute` sets up (`TF_CONFIG`). What is
-summed is the loss itself: its weights sum to 1 over the whole batch (see `lesson_batches`), so the sum over the parts is
-the loss of one process with the same batch, and no mean over workers is taken.
+summed is the loss itself: its weights sum to 1 over the whole batch (see `lesson_batches`), so the sum over the parts
+is the loss of one process with the same batch, and no mean over workers is taken.
 """
 import contextlib
 import json
@@ -36,8 +36,8 @@ class Workers(object):
             if set(fields['cluster']) != {'worker'} or fields['task']['type'] != 'worker' or not 0 <= rank < count:
                 raise ValueError('its cluster holds workers alone, and its task is one of them')
         except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise UserError('TF_CONFIG has to say who trains: {"cluster": {"worker": ["HOST:PORT", …]}, "task": {"type": '
-                            '"worker", "index": 0}} (%s).' % e) from None
+            raise UserError('TF_CONFIG has to say who trains: {"cluster": {"worker": ["HOST:PORT", …]}, "task": '
+                            '{"type": "worker", "index": 0}} (%s).' % e) from None
         gpus = tf.config.list_physical_devices('GPU')
         if local and gpus:
             tf.config.set_visible_devices(gpus[rank % len(gpus)], 'GPU')
@@ -70,11 +70,12 @@ class Workers(object):
         """Within it the end of another process is a UserError."""
         try:
             yield
-        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError, tf.errors.CancelledError) as e:
+        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError,
+                tf.errors.CancelledError) as e:
             if self.count == 1:
                 raise
-            raise UserError('Another worker has ended or cannot be reached, so this one ends too; start all of them with '
-                            '--resume. (%s)' % e.message.split('\n')[0]) from None
+            raise UserError('Another worker has ended or cannot be reached, so this one ends too; start all of them '
+                            'with --resume. (%s)' % e.message.split('\n')[0]) from None
 
 
 @contextlib.contextmanager
@@ -90,7 +91,8 @@ def started_here(arguments, count=None):
     places = ['127.0.0.1:%d' % one.getsockname()[1] for one in sockets]
     for one in sockets:
         one.close()
-    configs = [json.dumps({'cluster': {'worker': places}, 'task': {'type': 'worker', 'index': i}}) for i in range(count)]
+    configs = [json.dumps({'cluster': {'worker': places}, 'task': {'type': 'worker', 'index': i}})
+               for i in range(count)]
     before = os.environ.get('TF_CONFIG')
     os.environ['TF_CONFIG'] = configs[0]
     others = [subprocess.Popen([sys.executable, '-m', 'pet_keras', *arguments], stdout=subprocess.DEVNULL,

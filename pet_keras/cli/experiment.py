@@ -40,8 +40,8 @@ def add_parser(commands):
     add('--data', metavar='DIR', help="folder of the data files (default: the experiment file's)")
     add('--checkpoints', metavar='DIR', help="folder that the checkpoints' folders stand in (default: the current one)")
     add('--out', metavar='DIR', help='folder of the records, tables and plots (default: the file without its ending)')
-    add('--engine', choices=['processes', 'ray'], default='processes', help='ray: runs go to the cores of a cluster, as '
-        'many at a time as it has (default processes: here, --jobs of them)')
+    add('--engine', choices=['processes', 'ray'], default='processes', help='ray: runs go to the cores of a cluster, '
+        'as many at a time as it has (default processes: here, --jobs of them)')
     add('--address', help='with --engine ray: of the cluster (default: one of its own, here)')
     add('--cpus', type=int, default=1, help='with --engine ray: cores a run (default 1)')
     add('--jobs', type=int, default=1, help='processes at a time; they share the cores (default 1)')

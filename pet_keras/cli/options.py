@@ -8,8 +8,8 @@ from pet_keras.errors import UserError
 FORMATTER = argparse.RawDescriptionHelpFormatter  # keeps the lines of an epilog as they are
 FILES = """\
 FILES are TSV (.tsv, .data: text TAB label), CSV, JSON lines (.json, .jsonl) or plain text (.txt, one text a
-line), in UTF-8, or Parquet. A first row that names columns (text, label; text_a, text_b for pairs) is understood, and so
-are FewCLUE's keys. A label may be written as the task writes it or as one of its aliases (1, Positive)."""
+line), in UTF-8, or Parquet. A first row that names columns (text, label; text_a, text_b for pairs) is understood,
+and so are FewCLUE's keys. A label may be written as the task writes it or as one of its aliases (1, Positive)."""
 
 
 def add_command(commands, name, run, help, epilog=None):

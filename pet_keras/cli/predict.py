@@ -7,21 +7,25 @@ from pet_keras.cli.options import FILES, add_classifier_options, add_command, ca
 from pet_keras.data.reading import format_of, has_format
 from pet_keras.errors import UserError
 
-_RESUME = '\n\nFiles of any size are read, scored and written some rows at a time. With --out a command that was stopped ' \
-          'goes on where\nit was when it is given once more.'
+RESUME = """
+
+Files of any size are read, scored and written some rows at a time. With --out a command that was stopped goes on
+where it was when it is given once more."""
+
+_NOT_OF_THE_ANSWER = ('command', 'run', 'files', 'out', 'format', 'address', 'given')
 
 
 def add_parser(commands):
     parser = add_command(commands, 'predict', run,
-                         'Labels and probabilities for texts, in the format of the input.', FILES + _RESUME)
+                         'Labels and probabilities for texts, in the format of the input.', FILES + RESUME)
     add_classifier_options(parser)
-    parser.add_argument('files', nargs='+', metavar='FILE', help='texts, with or without labels; a folder stands for the '
-                        'files in it; - reads standard input, one text a line')
+    parser.add_argument('files', nargs='+', metavar='FILE', help='texts, with or without labels; a folder stands for '
+                        'the files in it; - reads standard input, one text a line')
     parser.add_argument('--out', metavar='DIR', help='write DIR/FILE instead of standard output; for plain text a '
                         'table, DIR/FILE.tsv')
-    parser.add_argument('--engine', choices=['tensorflow', 'onnx', 'ray'], default='tensorflow', help='onnx: --model is '
-                        'a folder that pet-keras export wrote; ray: workers on all cores, or on a cluster, write DIR '
-                        '(default tensorflow)')
+    parser.add_argument('--engine', choices=['tensorflow', 'onnx', 'ray'], default='tensorflow', help='onnx: --model '
+                        'is a folder that pet-keras export wrote; ray: workers on all cores, or on a cluster, write '
+                        'DIR (default tensorflow)')
     parser.add_argument('--rows', type=int, default=10000, help='rows that are in memory at a time (default 10000)')
     parser.add_argument('--address', help='with --engine ray: of the cluster (default: one of its own, here)')
     parser.add_argument('--cpus', type=int, default=1, help='with --engine ray: cores a worker (default 1)')
@@ -103,7 +107,7 @@ def _files(path):
 
 def _settings(args, sources, classifier):
     """What predictions depend on, for JSON: where it is not the same, a stopped command does not go on."""
-    options = {k: v for k, v in vars(args).items() if k not in ('command', 'run', 'files', 'out', 'format', 'address', 'given')}
+    options = {k: v for k, v in vars(args).items() if k not in _NOT_OF_THE_ANSWER}
     files = [[source.path, source.format, source.sha256] for source in sources]
     model = args.model and sorted(
         [entry.name, entry.stat().st_size, entry.stat().st_mtime_ns] for entry in os.scandir(args.model))

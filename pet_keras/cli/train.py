@@ -51,8 +51,8 @@ def add_parser(commands):
     add('--prompt-encoder', choices=['lstm', 'mlp'], help='reparameterise the rows while they train')
     add('--prompt-init', choices=['unused', 'random', 'words'], help="the rows' start: the tokens' own rows "
         "(default), random, or the words of the task's default pattern")
-    add('--strategy', choices=['mirrored', 'multi-worker'], help='several processes train one model: mirrored: --workers '
-        'of them on this machine; multi-worker: this is the one that TF_CONFIG says, see docs/scale.md')
+    add('--strategy', choices=['mirrored', 'multi-worker'], help='several processes train one model: mirrored: '
+        '--workers of them on this machine; multi-worker: this is the one that TF_CONFIG says, see docs/scale.md')
     add('--workers', type=int, help='with --strategy mirrored (default: one a GPU)')
     add('--seed', type=int, default=0, help='the same seed gives the same model (default 0)')
     add_model_options(parser)

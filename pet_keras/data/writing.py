@@ -6,8 +6,8 @@ import json
 def write_predictions(stream, format, rows, labels, probabilities, header=True, names=None):
     """Writes rows with `prediction` and a probability a label, in one of FORMATS.
 
-    Plain text becomes TSV, since a line of text has no place for a prediction, and Parquet becomes JSON lines. A column that a row lacks, as the
-    label in a table where some rows have one, is empty there.
+    Plain text becomes TSV, since a line of text has no place for a prediction, and Parquet becomes JSON lines. A column
+    that a row lacks, as the label in a table where some rows have one, is empty there.
 
     Arguments: `rows` list of Row; `labels` list of str; `probabilities` float `[rows, labels]`; `names`, the columns
     of a table of which these rows are a part.

@@ -16,7 +16,7 @@ _FILE = {'file', 'leave_out', 'lines'}
 _METHOD = {'learn', 'classifier', 'settings', 'fit', 'patterns', 'prompt_tokens', 'prompt_where', 'checkpoints',
            'choose', 'words', 'seeds', 'labelled', 'tests'}
 _PUBLISHED = {'task', 'checkpoint', 'method', 'pattern', 'test', 'labelled', 'accuracy', 'source'}
-_TAKEN = {'fit': {'seed', 'out', 'resume', 'verbose', 'workers'}, 'settings': {'seed'}}  # what the harness itself decides
+_TAKEN = {'fit': {'seed', 'out', 'resume', 'verbose', 'workers'}, 'settings': {'seed'}}  # the harness's own
 
 
 class Grid(object):

@@ -13,7 +13,8 @@ class TextFile(object):
 
     What can be read only once, as standard input (`-`), is kept in a temporary file meanwhile.
 
-    Attributes: `is_copied`, whether that is so; `path`, `format`; `count` of rows; `names`, the columns of all rows as they come; `sha256`.
+    Attributes: `is_copied`, whether that is so; `path`, `format`; `count` of rows; `names`, the columns of all rows as
+    they come; `sha256`.
 
     Raises: UserError as `iterate_rows`.
     """

@@ -1,4 +1,4 @@
-"""What a model folder, a checkpoint or a file of a stranger tries, and cannot do: run code, reach other files, download."""
+"""What a stranger's model folder, checkpoint or file tries, and cannot do: run code, reach other files, download."""
 import json
 import os
 import pickle
@@ -80,14 +80,16 @@ def test_of_another_place_a_model_folder_may_name_a_checkpoint_alone(name, promp
 
 
 def test_another_checkpoint_than_it_was_trained_on_is_refused(prompt, tmp_path, make_checkpoint):
-    _change(prompt, 'model.json', checkpoint={'name': make_checkpoint(tmp_path / 'mine', num_hidden_layers=1, seed=9)})
+    mine = make_checkpoint(tmp_path / 'mine', num_hidden_layers=1, seed=9)
+    _change(prompt, 'model.json', checkpoint={'name': mine})
     with pytest.raises(UserError, match='was trained on another checkpoint'):
         load(prompt)
 
 
 @pytest.mark.parametrize('fields', [
     {'kind': 'os.system'}, {'kind': ['cloze']}, {'tuning': {'train': 'builtins.eval'}}, {'tuning': {'train': ['all']}},
-    {'tuning': {'train': '__import__("os").system("true")'}}, {'pattern': '{text.__class__}[MASK]'}, {'maxlen': '9' * 99}])
+    {'tuning': {'train': '__import__("os").system("true")'}}, {'pattern': '{text.__class__}[MASK]'},
+    {'maxlen': '9' * 99}])
 def test_names_in_a_header_are_looked_up_and_never_run(fields, prompt):
     _change(prompt, 'model.json', **fields)
     with pytest.raises(UserError):

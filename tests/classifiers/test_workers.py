@@ -34,13 +34,15 @@ def stopping(self, number, streams):
         os._exit(7)
     return train_epoch(self, number, streams)
 def fit(**more):
-    return ClozeClassifier(TASK, checkpoint).fit(LABELLED[:5], dev=LABELLED, epochs=3, out=out, workers=team, **settings, **more)
+    return ClozeClassifier(TASK, checkpoint).fit(
+        LABELLED[:5], dev=LABELLED, epochs=3, out=out, workers=team, **settings, **more)
 if stop is not None:
     Trainer._train_epoch = stopping
     fit()
 found = fit(resume=os.path.exists(os.path.join(out, 'resume')))
-plain = ClozeClassifier(TASK, checkpoint).fit(unlabelled=UNLABELLED, epochs=1, workers=team, **dict(settings, batch_size=4))
-print(json.dumps([found.history, plain.history, [float(w.sum()) for w in found.model.get_weights()], os.getpid()]))
+plain = ClozeClassifier(TASK, checkpoint).fit(
+    unlabelled=UNLABELLED, epochs=1, workers=team, **dict(settings, batch_size=4))
+print(json.dumps([found.history, plain.history, [float(w.sum()) for w in found.model.get_weights()]]))
 ''' % (ROOT, os.path.join(ROOT, 'tests', 'classifiers'))
 
 
@@ -76,7 +78,7 @@ def test_two_processes_learn_what_one_with_the_same_batches_does_and_go_on_after
     assert statuses == [7, 7] and os.path.exists(os.path.join(out, 'resume', 'progress.json'))
     found, statuses = _two(still, out)
     assert statuses == [0, 0], found
-    (history, others, sums, _), (history_1, others_1, sums_1, _) = found
+    (history, others, sums), (history_1, others_1, sums_1) = found
     assert sums == sums_1 and history == history_1 and others == others_1  # they stay the same to the bit
     np.testing.assert_allclose(_losses(history), _losses(alone.history), rtol=1e-4)
     np.testing.assert_allclose(_losses(others), _losses(plain.history), rtol=1e-4)
@@ -94,7 +96,9 @@ def test_parts_of_a_batch_are_all_of_it(still):
 
 @pytest.mark.parametrize('config', [None, '{', '[]', '{"cluster": {"worker": ["a:1"]}}',
                                     '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
-                                    '{"cluster": {"worker": ["a:1"], "ps": []}, "task": {"type": "worker", "index": 0}}'])
+                                    '{"cluster": {"worker": ["a:1"], "ps": []}, '
+                                    '"task": {"type": "worker", "index": 0}}',
+                                    '"worker"'])
 def test_a_tf_config_that_says_nothing_of_use_is_refused(config, monkeypatch):
     monkeypatch.delenv('TF_CONFIG', raising=False)
     if config is not None:
