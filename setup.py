@@ -39,8 +39,9 @@ setup(
         'serve': ['fastapi>=0.132', 'uvicorn>=0.30', 'prometheus_client>=0.21'],  # HTTP; GET /metrics
         'onnx': ['onnx>=1.17', 'onnxruntime>=1.19'],  # pet-keras export; predict --engine onnx
         'sklearn': ['scikit-learn>=1.6'],  # PetClassifier; bag-of-words, frozen-features
+        'ray': ['ray>=2.40', 'pyarrow>=17', 'pandas>=2.2'],  # --engine ray; Parquet
         'tensorboard': ['tensorboard>=2.16'],  # keras.callbacks.TensorBoard in fit(callbacks=…)
-        'test': ['pytest', 'pytest-timeout'],
+        'test': ['pytest', 'pytest-timeout', 'hypothesis'],
     },
     entry_points={'console_scripts': ['pet-keras = pet_keras.cli.main:main']},
 )

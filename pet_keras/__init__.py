@@ -43,6 +43,7 @@ _MODULES = {
     'classifiers.pet.pet': ['IPet', 'Pet'],
     'classifiers.priming': ['PrimingClassifier'],
     'classifiers.vat': ['VatClassifier'],
+    'classifiers.workers': ['Workers'],
     'experiments.linting': ['lint'],
     'experiments.ranking': ['rank_patterns'],
     'experiments.triggers': ['search_triggers'],

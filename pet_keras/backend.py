@@ -4,6 +4,7 @@ The only module that imports bert4keras. The switches it checks are set by `impo
 """
 import contextlib
 import functools
+import itertools
 import os
 import random
 import sys
@@ -89,6 +90,7 @@ with no_chatter():
     from bert4keras.tokenizers import Tokenizer  # noqa: F401
     from tensorflow.python.eager.context import context as tf_context
     from tensorflow.python.framework import config as determinism
+    from tensorflow.python.ops import gen_random_ops
     from tf_keras.src.backend import _SEED_GENERATOR as keras_seeds
 
 PRECISIONS = ('float32', 'bfloat16', 'auto')
@@ -151,3 +153,32 @@ def seeded(seed):
         keras_seeds.generator = keras_generator
         if not deterministic:
             determinism.disable_op_determinism()
+
+
+@contextlib.contextmanager
+def drawn_from(seed):
+    """Within it TensorFlow's uniform and normal numbers, and so dropout's, depend on `seed` and their turn alone.
+
+    Traced here, a random operation keeps no state that would be lost with the process: it is replaced by its stateless
+    twin. (Of the others, such as `tf.random.shuffle`, those within `seeded` repeat from the start of the process.)
+
+    Arguments: `seed`, an integer tensor `[2]`.
+    """
+    turns = itertools.count()
+
+    def drawing(function):
+        return lambda shape, dtype, *_, **__: function(shape, _next(), dtype=dtype)
+
+    def _next():
+        return tf.random.fold_in(seed, next(turns))
+    twins = {'random_uniform': drawing(tf.random.stateless_uniform),
+             'random_standard_normal': drawing(tf.random.stateless_normal),
+             'truncated_normal': drawing(tf.random.stateless_truncated_normal),
+             'random_uniform_int': lambda shape, low, high, *_, **__: tf.random.stateless_uniform(
+                 shape, _next(), low, high, low.dtype)}
+    before = {name: getattr(gen_random_ops, name) for name in twins}
+    try:
+        vars(gen_random_ops).update(twins)
+        yield
+    finally:
+        vars(gen_random_ops).update(before)

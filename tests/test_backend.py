@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pet_keras
-from pet_keras.backend import BERT4KERAS, K, determinism, keras, no_chatter, seeded, tf
+from pet_keras.backend import BERT4KERAS, K, determinism, drawn_from, keras, no_chatter, seeded, tf
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
 KERAS_SWITCHES = ('TF_KERAS', 'TF_USE_LEGACY_KERAS')
@@ -184,3 +184,22 @@ def test_an_unknown_precision_is_refused():
     from pet_keras.errors import UserError
     with pytest.raises(UserError, match="precision='half': choose float32, bfloat16, auto"):
         ClozeClassifier('sentiment', 'bert-mini-zh', precision='half')
+
+
+def test_what_is_drawn_depends_on_seed_and_turn_alone_and_is_distributed_as_it_should_be():
+    @tf.function
+    def draw(seed):
+        with drawn_from(seed):
+            return (tf.random.uniform([5000]), tf.random.normal([5000], 1., 2.), tf.random.truncated_normal([5000]),
+                    tf.random.uniform([5000], 3, 6, 'int32'), tf.nn.dropout(tf.ones([5000]), .3),
+                    tf.random.uniform([5000]))
+    one, again, other = (draw(tf.constant(seed, 'int64')) for seed in ([1, 7], [1, 7], [1, 8]))
+    for a, b, c in zip(one, again, other):
+        np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(a, c)
+    uniform, normal, truncated, integers, dropped, second = (part.numpy() for part in one)
+    assert not np.array_equal(uniform, second) and 0 <= uniform.min() and uniform.max() < 1
+    assert abs(uniform.mean() - .5) < .02 and abs(normal.mean() - 1) < .1 and abs(normal.std() - 2) < .1
+    assert abs(truncated).max() <= 2 and abs(truncated.std() - .88) < .03
+    assert set(integers) == {3, 4, 5} and abs((dropped == 0).mean() - .3) < .03
+    assert not np.array_equal(tf.random.uniform([9]), tf.random.uniform([9]))  # outside it all is as it was

@@ -13,7 +13,7 @@ import pytest
 
 import pet_keras
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
-from pet_keras.cli.main import main
+from pet_keras.cli.main import build_parser, main
 from pet_keras.cloze.task import Task
 from pet_keras.data.reading import read_examples
 from pet_keras.data.shipped import shipped_texts
@@ -229,6 +229,14 @@ def test_the_readmes_commands_run(beside_the_texts, monkeypatch, capsys):
             monkeypatch.setattr(sys, 'stdin', open('stdin', encoding='utf-8'))
         assert main(args + ['--epochs', '1'] * (args[0] == 'train')) == 0, (args, capsys.readouterr().err)
         assert capsys.readouterr().out or '--out' in args, args
+
+
+def test_the_commands_of_the_page_on_scale_are_ones():
+    """They are not run: they ask for a cluster, or for files of a million lines."""
+    commands = _commands(os.path.join('docs', 'scale.md'))
+    assert {args[0] for _, args in commands} == {'predict', 'experiment', 'train'}
+    for _, args in commands:
+        build_parser().parse_args(args)
 
 
 @pytest.mark.parametrize('name', ['README.md'] + [os.path.join('docs', page) for page in ('learning.md', 'ptuning.md')])

@@ -17,7 +17,7 @@ SOURCES = sorted(glob.glob(os.path.join(ROOT, 'pet_keras', '**', '*.py'), recurs
 SHIPPED = ['bert-mini-zh', 'bert-small-zh', 'gpt-mini-zh']
 ALLOWED = {'pet_keras', 'numpy', 'tensorflow', 'tf_keras', 'bert4keras', 'jieba', 'safetensors', 'h5py', 'distutils'}
 ALLOWED |= {'yaml', 'matplotlib', 'huggingface_hub', 'datasketch'}  # extras, imported where they are used
-ALLOWED |= {'onnx', 'onnxruntime', 'sklearn', 'scipy', 'pandas'}
+ALLOWED |= {'onnx', 'onnxruntime', 'sklearn', 'scipy', 'pandas', 'ray', 'pyarrow'}
 ALLOWED |= {'fastapi', 'starlette', 'pydantic', 'uvicorn', 'prometheus_client'}
 
 

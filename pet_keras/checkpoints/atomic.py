@@ -3,11 +3,8 @@
 That is for kills. A process that reads the folder while another one saves into it may see files of both saves.
 """
 import contextlib
-import fcntl
 import os
 import shutil
-
-from pet_keras.errors import UserError
 
 # In the folder: what is being written; what was written and takes its places; and what is done with
 _PARTIAL, _WHOLE, _DONE = 'save.partial', 'save.whole', 'save.done'
@@ -33,13 +30,18 @@ def written_at_once(folder):
     try:
         yield partial
         for name in os.listdir(partial):
-            with open(os.path.join(partial, name), 'rb+') as file:
-                os.fsync(file.fileno())  # a power cut does not keep the order of writing and renaming
+            to_disk(os.path.join(partial, name))
         _take_places(folder)  # of an interrupted save, whose files may have been read for this one
         os.replace(partial, os.path.join(folder, _WHOLE))
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     _take_places(folder)
+
+
+def to_disk(path):
+    """Waits until a file is on the disk: a power cut does not keep the order of writing and renaming."""
+    with open(path, 'rb+') as file:
+        os.fsync(file.fileno())
 
 
 def _take_places(folder):
@@ -63,18 +65,3 @@ def _fresh(folder, name):
     shutil.rmtree(path, ignore_errors=True)
     os.mkdir(path)
     return path
-
-
-def locked(folder, complaint):
-    """A file that keeps others out of the folder while it is open, and across which a kill leaves nothing.
-
-    Raises: UserError, the complaint, where another process has it; OSError where the folder cannot be made or written.
-    """
-    os.makedirs(folder, exist_ok=True)
-    file = open(os.path.join(folder, 'lock'), 'a')
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise UserError(complaint) from None
-    return file

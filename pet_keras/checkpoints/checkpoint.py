@@ -25,15 +25,16 @@ class Checkpoint(object):
             or the name of a shipped model (`bert-mini-zh`).
         application: 'mlm' or 'lm' (a causal model: a token sees only what stands before it);
             None reads it from the config, where it is 'mlm' unless `"application": "lm"` says otherwise.
+        download: whether a repository of the Hub may be fetched, or has to be in the cache.
 
     Raises: UserError when a file is missing or cannot be read; whether the files fit together, `check` says.
 
     >>> Checkpoint('bert-mini-zh').describe()['family']
     'bert'
     """
-    def __init__(self, name, application=None):
+    def __init__(self, name, application=None, download=True):
         self.name, self._file = str(name), None
-        self.folder = self._find(self.name)
+        self.folder = self._find(self.name, download)
         try:
             there = set(os.listdir(present_files(self.folder)))
         except OSError as e:
@@ -46,10 +47,10 @@ class Checkpoint(object):
             self.config['application'] = application
         self.vocab = read_vocab(self.vocab_path, self.config['vocab_size'])
 
-    def _find(self, name):
+    def _find(self, name, download):
         """The folder that a name stands for; the weights' file is kept where the name is its."""
         if is_hub_name(name):
-            return fetch(name)
+            return fetch(name, download)
         if is_weights_file(name):
             self.name, self._file = os.path.abspath(name), os.path.basename(name)
             return os.path.dirname(self.name)

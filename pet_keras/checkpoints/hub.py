@@ -40,8 +40,10 @@ def is_hub_name(name):
     return str(name).startswith(PREFIX)
 
 
-def fetch(name):
+def fetch(name, download=True):
     """The folder of `hf:owner/name[@revision]`, a str; files that the cache lacks are downloaded first.
+
+    Without `download` it is what the cache holds, and nobody is asked.
 
     Only what a checkpoint is read from: configs, vocabulary, and weights in one format. Without `@revision` the Hub
     is asked for the newest; where it cannot be reached, what the cache holds is taken. Downloaded files are compared
@@ -58,6 +60,9 @@ def fetch(name):
                         'hf:google-bert/bert-base-chinese.' % name)
     repo, revision = match.groups()
     hub = _huggingface_hub(name)
+    if not download:
+        return _cached(hub, name, repo, revision, UserError(
+            '%s is not in the cache, and nothing is downloaded because a file names it.' % name))
     try:
         there = hub.HfApi().model_info(repo, revision=revision, files_metadata=True)
     except Exception as e:  # each HTTP library, and each version of huggingface_hub, has types of its own
@@ -143,7 +148,7 @@ def _cached(hub, name, repo, revision, problem):
         folder = None
     if folder and not _select([file for file in os.listdir(folder) if os.path.exists(os.path.join(folder, file))])[1]:
         return folder
-    raise _explained(hub, name, problem)
+    raise problem if isinstance(problem, UserError) else _explained(hub, name, problem)
 
 
 def _check(path, file, name):

@@ -13,7 +13,7 @@ import os
 import numpy as np
 
 from pet_keras import __version__
-from pet_keras.checkpoints.atomic import present_files, written_at_once
+from pet_keras.checkpoints.atomic import present_files, to_disk, written_at_once
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.google import check_dtype
 from pet_keras.checkpoints.source import open_source
@@ -30,6 +30,7 @@ def write_json(path, fields):
     """Writes a JSON file whole or not at all."""
     with open(path + '.tmp', 'w', encoding='utf-8') as writer:
         json.dump(fields, writer, ensure_ascii=False, indent=1)
+    to_disk(path + '.tmp')
     os.replace(path + '.tmp', path)
 
 
@@ -175,11 +176,12 @@ def find_checkpoint(folder, fields, checkpoint=None):
         return Checkpoint(folder, application)
     if checkpoint is None:
         try:
-            checkpoint = Checkpoint(fields['checkpoint']['name'], application)
+            # the folder may be a stranger's, who is not to decide what is downloaded
+            checkpoint = Checkpoint(fields['checkpoint']['name'], application, download=False)
         except UserError as e:
             raise UserError(
-                'What is in %s was trained on the checkpoint %s, which cannot be opened: %s If it is elsewhere now, '
-                'type --checkpoint FOLDER (in Python load(%r, checkpoint=FOLDER)).' % (
+                'What is in %s was trained on the checkpoint %s, which cannot be opened: %s Say where it is: '
+                '--checkpoint FOLDER or hf:owner/name (in Python load(%r, checkpoint=FOLDER)).' % (
                     folder, fields['checkpoint']['name'], e, folder)) from None
     elif not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint, application)

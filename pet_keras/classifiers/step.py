@@ -1,5 +1,6 @@
 """One training step: what it computes is the classifier's objective, the rest is Keras'."""
-from pet_keras.backend import keras, tf
+from pet_keras.backend import drawn_from, keras, tf
+from pet_keras.classifiers.workers import Workers
 
 
 class Step(keras.Model):
@@ -11,11 +12,16 @@ class Step(keras.Model):
             as often as it likes.
         parts: how many parts of a batch are computed one after another, for the memory of one. Their gradients are
             added up: that of the whole batch, where the objective is a sum over its rows.
+        workers: the Workers whose gradients are summed; `fit` is then given the part of this one.
+
+    What a step draws (dropout) depends on `seed`, a variable, and on the number of the step, which the optimizer keeps:
+    a resumed training draws what an undisturbed one would have.
     """
-    def __init__(self, network, objective, parts=1, **kwargs):
+    def __init__(self, network, objective, parts=1, workers=Workers(), **kwargs):
         super(Step, self).__init__(**kwargs)
-        self.network, self.objective, self.parts = network, objective, parts
+        self.network, self.objective, self.parts, self.workers = network, objective, parts, workers
         self.mean_loss = keras.metrics.Mean(name='loss')
+        self.seed = tf.Variable(0, trainable=False, dtype='int64', name='seed')
 
     def call(self, inputs, training=False):
         return self.network(inputs, training=training)
@@ -28,16 +34,22 @@ class Step(keras.Model):
     def train_step(self, data):
         rows = tf.shape(tf.nest.flatten(data)[-1])[0]
         loss, gradients = self._gradients(data) if self.parts == 1 else self._added_up(data, rows)
-        self.optimizer.apply_gradients(zip(gradients, self.network.trainable_variables))
+        pairs = [(g, v) for g, v in zip(gradients, self.network.trainable_variables) if g is not None]
+        if self.workers.count > 1:
+            *gradients, loss, rows = self.workers.sum(
+                [tf.convert_to_tensor(g) for g, _ in pairs] + [loss, tf.cast(rows, 'float32')])
+            pairs = [(g, v) for g, (_, v) in zip(gradients, pairs)]
+        self.optimizer.apply_gradients(pairs)
         self.mean_loss.update_state(loss, sample_weight=rows)
         return {'loss': self.mean_loss.result()}
 
-    def _gradients(self, data, share=1., **settings):
-        """(loss, gradients) of a batch, or of a part of it that is `share` of its parts."""
-        with tf.GradientTape() as tape:
+    def _gradients(self, data, part=0, parts=1, **settings):
+        """(loss, gradients) of a batch, or of the part of this number of so many; each draws numbers of its own."""
+        turn = self.optimizer.iterations * tf.cast(parts, 'int64') + tf.cast(part, 'int64')
+        with tf.GradientTape() as tape, drawn_from(tf.stack([self.seed, turn])):
             loss = self.objective(self.network, *data)
             if self.network.losses:  # regularizers
-                loss += share * tf.add_n(self.network.losses)
+                loss += tf.add_n(self.network.losses) / (tf.cast(parts, 'float32') * self.workers.count)
         return loss, tape.gradient(loss, self.network.trainable_variables, **settings)
 
     def _added_up(self, data, rows):
@@ -46,8 +58,7 @@ class Step(keras.Model):
 
         def add(i, total, sums):
             part = tf.nest.map_structure(lambda x: tf.gather(x, tf.range(i, rows, parts)), data)
-            loss, gradients = self._gradients(part, 1. / tf.cast(parts, 'float32'),
-                                              unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            loss, gradients = self._gradients(part, i, parts, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             return i + 1, total + loss, [old + tf.convert_to_tensor(new) for old, new in zip(sums, gradients)]
         _, loss, gradients = tf.while_loop(lambda i, *_: i < parts, add, (
             0, 0., [tf.zeros_like(variable) for variable in variables]), parallel_iterations=1)

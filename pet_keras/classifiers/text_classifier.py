@@ -73,9 +73,8 @@ class TextClassifier(Predicting):
 
     @property
     def draws(self):
-        """Whether a training step may draw random numbers: it is then traced for each training, for its seed."""
-        return any(self.dropout_rates()) or type(self).objective is not TextClassifier.objective or (
-            type(self.tuning) not in SHIPPED)
+        """Whether a training step may hold what was drawn for one training: it is then traced for each."""
+        return type(self).objective is not TextClassifier.objective or type(self.tuning) not in SHIPPED
 
     def tokenize(self, example):
         """Token ids of each of the example's texts, a list of lists; last, where its label words are its own, a list of
@@ -108,12 +107,14 @@ class TextClassifier(Predicting):
             unlabelled_weight: of an unlabelled text's targets in the mean that is the loss; 1 for a labelled one's.
             settings: see `training.Trainer`: epochs, batch_size, learning_rate, prompt_learning_rate,
                 mask_rate, whole_words, auxiliary, auxiliary_weight, schedule, patience, seed, out, resume, callbacks,
-                accumulate, verbose.
+                accumulate, workers, verbose.
 
         Returns: self. `history` holds a dict an epoch.
 
         Raises: UserError for no data, a label outside the task, an `out` that cannot be written.
         """
+        if settings.get('workers') and type(self).objective is not TextClassifier.objective:
+            raise UserError('Workers sum the loss of this library; an objective of your own trains in one process.')
         if not labelled and not unlabelled:
             raise UserError('Nothing to learn from: give labelled texts, unlabelled texts, or both.')
         labelled, unlabelled = self.examples(labelled or [], labelled=True), self.examples(unlabelled or [])

@@ -1,4 +1,5 @@
 """The training loop: epochs, the best on dev, early stopping, resuming."""
+import contextlib
 import itertools
 import math
 import sys
@@ -11,6 +12,7 @@ from pet_keras.classifiers.callbacks import Callbacks
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of, trained_on
+from pet_keras.classifiers.workers import Workers
 from pet_keras.errors import UserError
 from pet_keras.networks.optimizers import Decay
 
@@ -46,13 +48,15 @@ class Trainer(object):
             another learning rate if you like.
         callbacks: Keras callbacks; see docs/learning.md. With `dev` the best epoch's weights are kept all the same;
             without it the weights that the callbacks leave behind.
+        workers: the Workers (`Workers.join`) that train together; each is given the same texts, and computes its part
+            of every batch. None: this process alone.
         verbose: 1 shows a progress bar and a line an epoch.
 
     Raises: UserError for a setting out of range, an `out` in use or not writable, a resume that does not fit.
     """
     def __init__(self, classifier, epochs=None, batch_size=None, learning_rate=None, prompt_learning_rate=None,
                  mask_rate=0.15, whole_words=False, auxiliary='text', auxiliary_weight=1., schedule=None,
-                 patience=None, seed=0, out=None, resume=False, callbacks=(), accumulate=1, verbose=0):
+                 patience=None, seed=0, out=None, resume=False, callbacks=(), accumulate=1, workers=None, verbose=0):
         if any(n is not None and n < 1 for n in (epochs, batch_size, patience, accumulate)) or not 0 <= mask_rate < 1:
             raise UserError('epochs, batch_size, accumulate and patience are at least 1, and mask_rate is in [0, 1).')
         if auxiliary not in ('text', 'all'):
@@ -67,8 +71,9 @@ class Trainer(object):
             raise UserError('learning_rate and prompt_learning_rate must be above 0.')
         if resume and not out:
             raise UserError('resume needs the out folder of the run to go on with.')
-        self.classifier, self.out, self.resume, self.verbose = classifier, out, resume, verbose
-        self._given, self.accumulate = callbacks, accumulate
+        self.classifier, self.out, self.resume = classifier, out, resume
+        self._given, self.accumulate, self.workers = callbacks, accumulate, workers or Workers()
+        self.verbose = verbose if self.workers.is_chief else 0
         self.epochs, self.batch_size, self.patience = epochs, batch_size, patience
         self.mask_rate, self.whole_words, self.auxiliary = mask_rate, whole_words, auxiliary
         self.auxiliary_weight, self.schedule = auxiliary_weight, schedule
@@ -84,13 +89,23 @@ class Trainer(object):
         """
         self.step = self._compile(streams)
         self.callbacks = Callbacks(self._given, self.step, self.epochs, steps_of(streams, self.batch_size))
+        self.step.seed.assign((self.seed + 2 ** 40 * self.workers.rank) % 2 ** 63)
         if self.verbose and len(streams) > 1:
             read = self.epochs * steps_of(streams, self.batch_size) * sizes_of(streams, self.batch_size)[1]
             print('%d unlabelled texts are read in all, of %d given.' % (read, len(streams[1].texts)))
         self.classifier.trained_on = trained_on(streams, dev, self.classifier.task)
         self.folder = self.out and TrainingState(self.out, self._settings(streams), self._variables(),
-                                                self.step.optimizer)
-        self._begin(dev)
+                                                self.step.optimizer, self.workers.is_chief)
+        with self.workers.watched(), self.folder or contextlib.nullcontext():
+            self._begin(dev)
+            self.workers.wait()  # until all have read what the chief will write over
+            self._epochs(streams, dev)
+            if self.folder:
+                self._save_model()  # again, for the whole history
+                self.folder.close()
+
+    def _epochs(self, streams, dev):
+        """The epochs that are not done yet; whatever ends them, the weights are then the best epoch's."""
         done = self._epoch()
         try:
             self.callbacks.on_train_begin()
@@ -115,9 +130,6 @@ class Trainer(object):
         finally:
             for variable, value in zip(self._variables(), self.best_weights):
                 variable.assign(value)
-        if self.folder:
-            self.classifier.save(self.out)  # again, for the whole history
-            self.folder.close()
 
     def _compile(self, streams):
         """The Step, with its optimizer; that of the training before, already traced, where it will do."""
@@ -131,12 +143,12 @@ class Trainer(object):
         steps = self.epochs * steps_of(streams, self.batch_size) if self.schedule == 'linear' else math.inf
         made_for = ratio, self.accumulate, [variable.ref() for variable in network.trainable_variables]
         step = self.classifier.step  # of the training before
-        if step and step.made_for == made_for and not self.classifier.draws:
+        if step and step.made_for == made_for and step.workers is self.workers and not self.classifier.draws:
             step.optimizer.restart(rate, steps)
             return step
         optimizer = tuning.optimizer(Decay(rate, steps), ratio)
         optimizer.build(network.trainable_variables)
-        self.classifier.step = step = Step(network, self.classifier.objective, self.accumulate)
+        self.classifier.step = step = Step(network, self.classifier.objective, self.accumulate, self.workers)
         step.compile(optimizer)
         step.made_for = made_for
         return step
@@ -154,7 +166,7 @@ class Trainer(object):
             if self.history:
                 self.best = max(self.history, key=self._score)
                 self.classifier.history = self.history
-                self.classifier.save(self.out)  # the run may have been killed while it wrote it
+                self._save_model()  # the run may have been killed while it wrote it
             self.folder.read('last')
         elif self.folder:
             self.folder.create()
@@ -170,6 +182,7 @@ class Trainer(object):
         if self.verbose:
             print('Epoch %d/%d' % (epoch + 1, self.epochs))
         batches, begun = self.classifier.batches(lessons, self.auxiliary_weight), time.perf_counter()
+        batches = map(self.workers.part, batches) if self.workers.count > 1 else batches
         with precision(self.classifier.precision):
             result = self.step.fit(_dataset(batches), steps_per_epoch=steps, epochs=1, shuffle=False,
                                    callbacks=self.callbacks.within(epoch),
@@ -212,7 +225,11 @@ class Trainer(object):
         if self.folder:
             self.folder.save(self.history, is_best)  # before the model: a resumed run writes that anew
             if is_best:
-                self.classifier.save(self.out)
+                self._save_model()
+
+    def _save_model(self):
+        if self.workers.is_chief:
+            self.classifier.save(self.out)
 
     @staticmethod
     def _score(record):

@@ -43,6 +43,10 @@ def add_parser(commands):
     add('--data', metavar='DIR', help="folder of the data files (default: the experiment file's)")
     add('--checkpoints', metavar='DIR', help="folder that the checkpoints' folders stand in (default: the current one)")
     add('--out', metavar='DIR', help='folder of the records, tables and plots (default: the file without its ending)')
+    add('--engine', choices=['processes', 'ray'], default='processes', help='ray: runs go to the cores of a cluster, '
+        'as many at a time as it has (default processes: here, --jobs of them)')
+    add('--address', help='with --engine ray: of the cluster (default: one of its own, here)')
+    add('--cpus', type=int, default=1, help='with --engine ray: cores a run (default 1)')
     add('--jobs', type=int, default=1, help='processes at a time; they share the cores (default 1)')
     add('--dry-run', action='store_true', help='check everything, print the runs that are missing and how long they '
         'will take, as far as one of their kind is known, and stop')
@@ -53,11 +57,15 @@ def add_parser(commands):
 def run(args):
     from pet_keras.experiments.grid import Grid
     from pet_keras.experiments.schedule import Schedule, describe
-    if args.jobs < 1:
-        raise UserError('--jobs is 1 or more.')
+    if args.jobs < 1 or args.cpus < 1:
+        raise UserError('--jobs and --cpus are 1 or more.')
     grid = Grid(args.file, args.data, args.checkpoints)
     out = args.out or os.path.splitext(args.file)[0]
-    schedule = Schedule(grid, out, args.jobs)
+    if args.engine == 'ray' and not (args.dry_run or args.table_only):
+        from pet_keras.experiments.on_ray import RaySchedule, connect
+        schedule = RaySchedule(grid, out, connect(args.address), args.cpus)
+    else:
+        schedule = Schedule(grid, out, args.jobs)
     if args.dry_run:
         return _dry_run(schedule, describe)
     errors = []

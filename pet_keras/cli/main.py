@@ -36,6 +36,7 @@ def main(argv=None):
         if hasattr(stream, 'reconfigure'):
             stream.reconfigure(encoding='utf-8')
     args = build_parser().parse_args(argv)
+    args.given = sys.argv[1:] if argv is None else list(argv)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print('pet-keras: warning: %s' % message, file=sys.stderr)

@@ -8,8 +8,8 @@ from pet_keras.errors import UserError
 FORMATTER = argparse.RawDescriptionHelpFormatter  # keeps the lines of an epilog as they are
 FILES = """\
 FILES are TSV (.tsv, .data: text TAB label), CSV, JSON lines (.json, .jsonl) or plain text (.txt, one text a
-line), in UTF-8. A first row that names columns (text, label; text_a, text_b for pairs) is understood, and so
-are FewCLUE's keys. A label may be written as the task writes it or as one of its aliases (1, Positive)."""
+line), in UTF-8, or Parquet. A first row that names columns (text, label; text_a, text_b for pairs) is understood,
+and so are FewCLUE's keys. A label may be written as the task writes it or as one of its aliases (1, Positive)."""
 
 
 def add_command(commands, name, run, help, epilog=None):
@@ -72,10 +72,11 @@ def add_model_options(parser, pattern=True):
                         '(default), its end, or all of it in overlapping windows, whose scores are averaged')
 
 
-def add_engine_option(parser):
-    """What runs the model."""
-    parser.add_argument('--engine', choices=['tensorflow', 'onnx'], default='tensorflow', help='onnx: --model is a '
-                        'folder that pet-keras export wrote (default tensorflow)')
+def add_engine_option(parser, **others):
+    """What runs the model; `others`, what some more engines of this command do, by name."""
+    more = ''.join('; %s: %s' % pair for pair in others.items())
+    parser.add_argument('--engine', choices=['tensorflow', 'onnx', *others], default='tensorflow', help='onnx: --model '
+                        'is a folder that pet-keras export wrote%s (default tensorflow)' % more)
 
 
 def check_onnx(args):

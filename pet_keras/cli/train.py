@@ -1,5 +1,6 @@
 """`pet-keras train`: a model from labelled texts, unlabelled ones or both."""
 import argparse
+import os
 
 from pet_keras.classifiers.methods import DEFAULT, METHODS, arguments, check_given, class_of
 from pet_keras.cli.options import FILES, add_calibration, add_command, add_model_options, calibrates_on_texts
@@ -10,7 +11,8 @@ from pet_keras.errors import UserError
 _HELP = FILES + '\n\nmethods, of which not all take every option:\n' + '\n'.join(
     '  %-18s %s' % (name, method.line) for name, method in METHODS.items())
 # The arguments that are for the command itself; those of `add_model_options`, as they are where they are not given
-_OWN = {'command', 'run', 'task', 'labelled', 'unlabelled', 'dev', 'format', 'method', 'calibrate', 'calibrate_on'}
+_OWN = {'command', 'run', 'task', 'labelled', 'unlabelled', 'dev', 'format', 'method', 'calibrate', 'calibrate_on', 'strategy',
+        'workers', 'given'}
 _NOT_GIVEN = {'pattern': None, 'checkpoint': None, 'causal': False, 'precision': 'float32', 'maxlen': None, 'long': None}
 
 
@@ -28,6 +30,9 @@ def add_parser(commands):
     add('--out', metavar='DIR', required=True, help='folder for the model; must not hold one yet')
     add_calibration(parser, '--calibrate-on or of --unlabelled (or else of --dev, where prior counts the labels). It is '
                     'done at the end, and saved with the model')
+    add('--strategy', choices=['mirrored', 'multi-worker'], help='several processes train one model: mirrored: '
+        '--workers of them on this machine; multi-worker: this is the one that TF_CONFIG says, see docs/scale.md')
+    add('--workers', type=int, help='with --strategy mirrored (default: one a GPU)')
     add_model_options(parser)
     _add_settings(parser)
 
@@ -86,6 +91,16 @@ def number_or_none(text):
 
 
 def run(args):
+    if args.workers is not None and (args.strategy != 'mirrored' or args.workers < 1):
+        raise UserError('--workers is for --strategy mirrored, and at least 1.')
+    if args.strategy == 'mirrored' and 'TF_CONFIG' not in os.environ:  # this is none of those started here
+        from pet_keras.classifiers.workers import started_here
+        with started_here(args.given, args.workers):
+            return _run(args)
+    _run(args)
+
+
+def _run(args):
     if not args.labelled and not args.unlabelled:
         raise UserError('Nothing to learn from: give --labelled, --unlabelled, or both.')
     check_calibration(args)
@@ -97,6 +112,13 @@ def run(args):
              if name not in _OWN and (name, value) not in _NOT_GIVEN.items()}
     check_given(args.method, given)
     own, fit = arguments(kind)
+    workers = None
+    if args.strategy:
+        from pet_keras.classifiers.workers import Workers
+        if 'workers' not in fit:
+            raise UserError('--strategy does not belong to --method %s, which learns in one go.' % args.method)
+        workers = Workers.join(args.strategy == 'mirrored')
+        given['workers'] = workers
     settings = dict(fixed, **{name: value for name, value in given.items() if name in own})
     if 'prompt_init' in own or args.checkpoint or args.causal:  # else the classifier has a default of its own
         settings['checkpoint'] = open_checkpoint(args)
@@ -111,6 +133,8 @@ def run(args):
     labelled, unlabelled, dev = read(args.labelled), read(args.unlabelled, False), read(args.dev)
     others = read(args.calibrate_on, False) or unlabelled or dev
     classifier.fit(labelled, unlabelled, dev, verbose=1, **{k: value for k, value in given.items() if k in fit})
+    if workers and not workers.is_chief:
+        return
     if dev and labelled:
         _compare(classifier.history)
     if args.calibrate:

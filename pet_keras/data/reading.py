@@ -1,7 +1,7 @@
 """Examples from files.
 
 TSV (`.tsv`, `.data`), CSV, JSON lines (`.json`, `.jsonl`; also one JSON array) and plain text, in UTF-8
-with or without BOM. FewCLUE's files and the published sentiment set are read as they are.
+with or without BOM, and Parquet. FewCLUE's files and the published sentiment set are read as they are.
 """
 import hashlib
 import json
@@ -15,8 +15,9 @@ from pet_keras.errors import UserError
 
 Row = namedtuple('Row', 'example fields line')  # what was read, the file's own columns, and the line
 
-_FORMATS = {'.tsv': 'tsv', '.data': 'tsv', '.csv': 'csv', '.json': 'json', '.jsonl': 'json', '.txt': 'text'}
-FORMATS = ('tsv', 'csv', 'json', 'text')
+_FORMATS = {'.tsv': 'tsv', '.data': 'tsv', '.csv': 'csv', '.json': 'json', '.jsonl': 'json', '.txt': 'text',
+            '.parquet': 'parquet'}
+FORMATS = ('tsv', 'csv', 'json', 'text')  # those that --format can say
 
 
 def format_of(path, given=None):
@@ -30,6 +31,11 @@ def format_of(path, given=None):
         raise UserError('%s: cannot tell the format from the ending %r; it should be one of %s, or give --format.' % (
             path, ending, ' '.join(_FORMATS)))
     return _FORMATS[ending]
+
+
+def has_format(path):
+    """Whether a file's ending says its format."""
+    return os.path.splitext(path)[1].lower() in _FORMATS
 
 
 def format_by_ending(path, default=None):
@@ -50,7 +56,14 @@ def read_examples(path, task=None, labelled=True, format=None):
 
 
 def read_rows(path, task=None, labelled=True, format=None):
-    """The rows of a file. Blank lines are skipped, with a word on standard error.
+    """The rows of a file, a list; see `iterate_rows`."""
+    return list(iterate_rows(path, task, labelled, format))
+
+
+def iterate_rows(path, task=None, labelled=True, format=None, each=lambda number, raw: None, quiet=False):
+    """Yields the rows of a file as they are read. Blank lines are skipped, in the end with a word on standard error.
+
+    Of JSON lines, tables and plain text no more than a row is in memory; one JSON array is there as a whole.
 
     Arguments:
         path: a file, or `-` for standard input.
@@ -59,20 +72,23 @@ def read_rows(path, task=None, labelled=True, format=None):
         labelled: True asks for a label in each row; False drops labels. With a task a label in JSON may be soft, an
             object of label: probability.
         format: 'tsv', 'csv', 'json' or 'text' where the ending does not say it.
+        each: called with the number and the bytes of every line.
+        quiet: says nothing of blank lines.
 
     Raises: UserError naming file and line: bad UTF-8, a missing text, a missing or unknown label, bad JSON.
     """
     format = format_of(path, format)
-    rows, blank = [], []
+    count, blank, first_blank = 0, 0, []
     is_pair = bool(task and task.is_pair)
-    lines = Lines(path)
+    lines = Lines(path, each)
     for fields in rows_of(lines, format, is_pair, labelled):
         lines.check()
         line = lines.number
         if isinstance(fields, str):
             raise UserError('%s, %s %d: %s' % (path, lines.unit, line, fields))
         if fields is None:
-            blank.append(line)
+            blank += 1
+            first_blank += [line] if blank <= 5 else []
             continue
         example = _example(path, line, fields, is_pair, labelled, soft=task is not None)
         if task is not None:
@@ -82,14 +98,14 @@ def read_rows(path, task=None, labelled=True, format=None):
                     example = example._replace(label=task.label_of(example.label))
             except UserError as e:
                 raise UserError('%s, line %d: %s' % (path, line, e)) from None
-        rows.append(Row(example, fields, line))
+        count += 1
+        yield Row(example, fields, line)
     lines.check()
-    if blank:
-        shown = ', '.join(map(str, blank[:5])) + (', …' if len(blank) > 5 else '')
-        print('%s: skipped %d blank line%s (%s)' % (path, len(blank), 's' * (len(blank) > 1), shown), file=sys.stderr)
-    if not rows:
+    if blank and not quiet:
+        shown = ', '.join(map(str, first_blank)) + (', …' if blank > 5 else '')
+        print('%s: skipped %d blank line%s (%s)' % (path, blank, 's' * (blank > 1), shown), file=sys.stderr)
+    if not count:
         raise UserError('%s holds no example.' % path)
-    return rows
 
 
 def _example(path, line, fields, is_pair, labelled, soft):

@@ -59,13 +59,15 @@ class Lines(object):
 def rows_of(lines, format, is_pair=False, labelled=False):
     """Yields each row's columns as a dict, None for a blank row, or a str that says what is wrong with it.
 
-    Arguments: `lines`, a Lines, whose `number` is where the row ends; `format`, 'tsv', 'csv', 'json' or 'text'; of a
+    Arguments: `lines`, a Lines, whose `number` is where the row ends; `format`, one of these or 'parquet'; of a
     table without a header the columns are text, or with `is_pair` text_a and text_b, and label, which with `labelled`
     must be there.
 
     Raises: UserError for a JSON array that cannot be read as a whole.
     """
-    if format == 'text':
+    if format == 'parquet':
+        yield from _parquet_rows(lines)
+    elif format == 'text':
         yield from ({'text': line.strip()} if line.strip() else None for line in lines)
     elif format == 'json':
         yield from _json_rows(lines)
@@ -121,6 +123,30 @@ def _json_rows(lines):
             yield _checked(parse_json(line, 'not JSON')) if line.strip() else None
         except UserError as e:
             yield str(e)
+
+
+def _parquet_rows(lines):
+    """Rows of a Parquet file, a few thousand in memory at a time; what JSON has no type for becomes a string."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise UserError('%s is a Parquet file, which needs pyarrow. Type:  pip install "pet-keras[ray]"' % (
+            lines.path)) from None
+    lines.unit = 'row'
+    try:
+        with open(lines.path, 'rb') as file:
+            for block in iter(lambda: file.read(1 << 20), b''):
+                lines.each(1, block)
+        with parquet.ParquetFile(lines.path) as file:
+            for batch in file.iter_batches(1000):
+                for item in batch.to_pylist():
+                    lines.number += 1
+                    yield _checked(json.loads(json.dumps(item, default=str)))
+    except FileNotFoundError:
+        raise UserError('%s: no such file.' % lines.path) from None
+    except (pyarrow.ArrowException, OSError) as e:
+        raise UserError('%s is no Parquet file, or damaged: %s' % (lines.path, str(e).split('\n')[0])) from None
 
 
 def _checked(item):

@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from pet_keras.checkpoints.atomic import locked
+from pet_keras.checkpoints.lock import FolderLock
 from pet_keras.errors import UserError
 
 _NOT_OF_THE_RUN = ('choose', 'name', 'checkpoint', 'place', 'causal', 'chosen')  # what it is called, or where from
@@ -25,16 +25,15 @@ def key_of(run, fingerprint, checksums):
 
 
 def lock(folder):
-    """A file that keeps other grids out of the folder while it is open, and across which a kill leaves nothing.
+    """The FolderLock that keeps other grids out of the folder while it is open.
 
-    Raises: UserError where another grid has it; OSError where the folder cannot be made or written.
+    Raises: UserError where another process has it; OSError where the folder cannot be made or written.
     """
     os.makedirs(os.path.join(folder, 'scores'), exist_ok=True)
-    file = locked(folder, '%s: another pet-keras experiment works in this folder: wait for it, or give another with '
-                  '--out.' % folder)
+    lock = FolderLock(folder)
     for path in glob.glob(os.path.join(glob.escape(folder), 'scores', '*.part')):  # of a run that was killed
         os.remove(path)
-    return file
+    return lock
 
 
 def read(folder):

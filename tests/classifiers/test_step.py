@@ -97,27 +97,30 @@ def test_regularizers_count():
     np.testing.assert_allclose(network.get_weights()[0], [[0.5]])
 
 
-def test_the_next_training_traces_nothing_and_learns_as_a_new_classifier_would(still):
+@pytest.mark.parametrize('dropout', [0., .5])
+def test_the_next_training_traces_nothing_and_learns_as_a_new_classifier_would(dropout, still):
     texts = [Example('房间很好', label='正面'), Example('味道太差', label='负面')] * 3
 
     def learn(classifier, **settings):
         return classifier.fit(texts, epochs=2, batch_size=4, **settings)
     task = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'})
-    classifier = ClozeClassifier(task, still)
+    classifier = ClozeClassifier(task, still, dropout_rate=dropout)
     start = classifier.model.get_weights()
     learn(classifier, learning_rate=1e-2)
     step, traced = classifier.step, classifier.step.train_function
     classifier.model.set_weights(start)
     learn(classifier, learning_rate=3e-3, schedule='constant', seed=1)
     assert classifier.step is step and step.train_function is traced
-    fresh = learn(ClozeClassifier(task, still), learning_rate=3e-3, schedule='constant', seed=1)
+    fresh = learn(ClozeClassifier(task, still, dropout_rate=dropout), learning_rate=3e-3, schedule='constant', seed=1)
     for ours, new in zip(classifier.model.get_weights(), fresh.model.get_weights()):
         np.testing.assert_array_equal(ours, new)
 
 
-def test_a_training_that_draws_random_numbers_is_traced_anew(still):
-    task = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'})
-    classifier = ClozeClassifier(task, still, dropout_rate=.1)
+def test_an_objective_of_ones_own_is_traced_for_each_training(still):
+    class Own(ClozeClassifier):
+        def objective(self, network, inputs, targets):
+            return super(Own, self).objective(network, inputs, targets)
+    classifier = Own(Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'}), still)
     texts, steps = [Example('房间很好', label='正面')], []
     for _ in range(2):
         classifier.fit(texts, epochs=1)

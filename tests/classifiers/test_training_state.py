@@ -26,12 +26,16 @@ def test_the_out_folder_holds_the_kept_model_and_nothing_of_the_resume_state(fit
                                        'bert_model.ckpt.index', 'model.json', 'task.json', 'vocab.txt']
 
 
-def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one_to_the_bit(still, interrupt, tmp_path):
+@pytest.mark.parametrize('dropout', [0., .3])
+def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one_to_the_bit(dropout, still, interrupt, tmp_path):
+    def fit_new(*arguments, **settings):
+        return ClozeClassifier(TASK, still, dropout_rate=dropout).fit(
+            *arguments, learning_rate=1e-2, schedule='constant', **settings)
     out, settings = str(tmp_path / 'out'), dict(epochs=4, seed=3, mask_rate=0.3)
-    whole = fit_new(still, LABELLED, UNLABELLED, **settings)
-    interrupt(2, lambda: fit_new(still, LABELLED, UNLABELLED, out=out, **settings))
+    whole = fit_new(LABELLED, UNLABELLED, **settings)
+    interrupt(2, lambda: fit_new(LABELLED, UNLABELLED, out=out, **settings))
     assert len(ClozeClassifier.load(out).predict(['房间很干净'])) == 1  # what came before is usable
-    resumed = fit_new(still, LABELLED, UNLABELLED, out=out, resume=True, **settings)
+    resumed = fit_new(LABELLED, UNLABELLED, out=out, resume=True, **settings)
     assert resumed.history == whole.history
     assert same_bits(resumed.model.get_weights(), whole.model.get_weights())
     assert same_bits(saved_weights(out), whole.model.get_weights())
@@ -349,4 +353,4 @@ def test_a_run_killed_between_any_two_writes_has_its_model_and_resumes_to_the_sa
             assert not os.path.exists(os.path.join(folder, 'resume'))
         assert np.array_equal(read_added(folder)['prompt'], rows) and read_header(folder)['history'] == history, folder
     assert sorted(set(ends), key=ends.index) == ['not begun', 'resumed', 'complete']
-    assert ends.count('not begun') <= 3 and ends.count('resumed') > 20
+    assert ends.count('not begun') <= 4 and ends.count('resumed') > 20

@@ -198,7 +198,7 @@ def test_a_file_in_place_of_the_folder_is_one_line(grid, fails, tmp_path):
 
 def test_a_folder_in_use_is_one_line(grid, fails, tmp_path):
     with records.lock(str(tmp_path / 'out')):
-        assert 'another pet-keras experiment' in fails('experiment', grid, '--out', tmp_path / 'out')
+        assert 'another pet-keras works in this folder' in fails('experiment', grid, '--out', tmp_path / 'out')
 
 
 @pytest.mark.parametrize('error, status', [(KeyboardInterrupt(), 130), (OSError(28, 'No space left on device'), 1)])

@@ -2,10 +2,12 @@ import csv
 import io
 import json
 import os
+import threading
 
 import pytest
 from six_reviews import TEXTS, P, check, stdin, write
 
+from pet_keras.checkpoints.lock import FolderLock
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cli.main import main
 
@@ -125,19 +127,65 @@ def test_a_file_that_is_there_already_is_seen_before_any_work(fails, no_work, tm
 
 
 @pytest.mark.parametrize('problem', [OSError('disk full'), RuntimeError(), KeyboardInterrupt()], ids=repr)
-def test_what_goes_wrong_while_writing_leaves_no_half_file(problem, tiny, tmp_path, monkeypatch):
-    def fail(writer, *predictions):
-        writer.write('half')
-        raise problem
-    monkeypatch.setattr('pet_keras.cli.predict.write_predictions', fail)
-    path = write(tmp_path / 'a.tsv', '好\n')
-    args = ['predict', '--task', 'sentiment', '--checkpoint', tiny, '--out', str(tmp_path / 'out'), path]
+def test_what_goes_wrong_leaves_no_half_file_and_the_same_command_goes_on(problem, run, tiny, tmp_path, monkeypatch):
+    paths = [write(tmp_path / name, '\n'.join(TEXTS * 2)) for name in ('a.txt', 'b.txt', 'c.txt')]
+    args = ['predict', '--task', 'sentiment', '--checkpoint', tiny, '--rows', '5']
+    expected, out, seen = [run(*args, path)[1] for path in paths], str(tmp_path / 'out'), []
+
+    def fail(self, examples, *settings, predict=ClozeClassifier.predict_proba):
+        seen.append(len(examples))
+        if len(seen) == 5:  # the second part of the second file
+            raise problem
+        return predict(self, examples, *settings)
+    monkeypatch.setattr(ClozeClassifier, 'predict_proba', fail)
     if isinstance(problem, RuntimeError):
         with pytest.raises(RuntimeError):
-            main(args)
+            main([*args, '--out', out, *paths])
     else:
-        assert main(args) in (1, 130)
-    assert os.listdir(str(tmp_path / 'out')) == []
+        assert main([*args, '--out', out, *paths]) in (1, 130)
+    assert sorted(os.listdir(out)) == ['a.tsv', 'b.tsv.part', 'progress.json'] and seen == [5, 5, 2, 5, 5]
+    with open(os.path.join(out, 'b.tsv.part'), 'a') as writer:
+        writer.write('what a kill left in the middle of a row')
+    assert main([*args, '--out', out, *paths]) == 0
+    assert seen[5:] == [5, 2, 5, 5, 2]  # nothing that was done is done again
+    assert sorted(os.listdir(out)) == ['a.tsv', 'b.tsv', 'c.tsv']
+    for name, text in zip(('a.tsv', 'b.tsv', 'c.tsv'), expected):
+        with open(os.path.join(out, name), encoding='utf-8') as reader:
+            assert reader.read() == text
+
+
+def test_what_another_command_began_is_neither_gone_on_with_nor_lost(fails, run, tiny, tmp_path, monkeypatch):
+    path, out = write(tmp_path / 'a.txt', '\n'.join(TEXTS)), str(tmp_path / 'out')
+    args = ('predict', '--task', 'sentiment', '--checkpoint', tiny, '--rows', '4', '--out', out, path)
+
+    def fail(self, examples, *settings, predict=ClozeClassifier.predict_proba):
+        if len(examples) < 4:
+            raise KeyboardInterrupt
+        return predict(self, examples, *settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(ClozeClassifier, 'predict_proba', fail)
+        assert run(*args)[0] == 130
+    assert 'for other files or options' in fails(*args[:-1], '--pattern', 'P3', path)
+    write(tmp_path / 'a.txt', '\n'.join(TEXTS[:-1] + ['不好']))
+    assert 'for other files or options' in fails(*args)
+    write(tmp_path / 'a.txt', '\n'.join(TEXTS))
+    with FolderLock(out):
+        assert 'another pet-keras works in this folder' in fails(*args)
+    assert run(*args)[0] == 0 and os.listdir(out) == ['a.tsv']
+
+
+def test_in_parts_all_is_as_in_one_and_a_pipe_is_read_once(run, tiny, tmp_path, monkeypatch):
+    text = '房间很干净\n\n又吵又脏\t负面\n' + '\n'.join(TEXTS)  # the second part alone has labels
+    path, pipe = write(tmp_path / 'a.tsv', text), str(tmp_path / 'pipe.tsv')
+    args = ('predict', '--task', 'sentiment', '--checkpoint', tiny)
+    whole, out, err = run(*args, path)[1], *run(*args, '--rows', '1', path)[1:]
+    assert [line.split('\t')[:3] for line in out.splitlines()] == [line.split('\t')[:3] for line in whole.splitlines()]
+    assert err.count('skipped 1 blank line (2)') == 1
+    os.mkfifo(pipe)
+    threading.Thread(target=write, args=(pipe, text), daemon=True).start()
+    assert run(*args, '--rows', '1', pipe)[1] == out
+    stdin(monkeypatch, text)
+    assert run(*args, '--rows', '1', '--format', 'tsv', '-')[1] == out
 
 
 @pytest.mark.parametrize('content', ['{"text": "\\ud800"}', '{"text": "好", "a": ' + '[' * 5000 + ']' * 5000 + '}',

@@ -79,7 +79,7 @@ def test_a_table_where_some_rows_have_a_label_keeps_every_cell_in_its_column(wri
 
 def _fewclue(task, rows, probabilities):
     stream, task = io.StringIO(), Task.load(task)
-    write_fewclue(task, stream, 'json', [Row(None, fields, 1) for fields in rows], task.labels,
+    write_fewclue(stream, task, [Row(None, fields, 1) for fields in rows], task.labels,
                   np.array(probabilities))
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 

@@ -82,9 +82,9 @@ def test_a_folder_is_one_grids_at_a_time(tmp_path):
     def other():
         return subprocess.run([sys.executable, '-c', script, str(tmp_path)], capture_output=True, encoding='utf-8')
     with records.lock(str(tmp_path)):
-        with pytest.raises(UserError, match='another pet-keras experiment works in this folder'):
+        with pytest.raises(UserError, match='another pet-keras works in this folder'):
             records.lock(str(tmp_path))
-        assert 'another pet-keras experiment' in other().stderr
+        assert 'another pet-keras works' in other().stderr
     (tmp_path / 'scores' / 'x.npz.part').write_text('of a run that was killed')
     assert other().stderr == ''
     assert os.listdir(str(tmp_path / 'scores')) == []

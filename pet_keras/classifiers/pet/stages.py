@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from pet_keras.checkpoints.atomic import locked, present_files
+from pet_keras.checkpoints.atomic import present_files
+from pet_keras.checkpoints.lock import FolderLock
 from pet_keras.classifiers.model_folder import HEADER, write_json
 from pet_keras.errors import UserError
 
@@ -32,8 +33,7 @@ class Run(object):
 
     def __enter__(self):
         try:
-            self._lock = locked(self.folder, '%s: another run works in this folder: wait for it, or choose another.' % (
-                self.folder))
+            self._lock = FolderLock(self.folder, 'run.lock')  # a training in it has a lock of its own
         except (FileExistsError, NotADirectoryError) as e:
             raise UserError('%s cannot be written: %s.' % (self.folder, e.strerror)) from None
         try:

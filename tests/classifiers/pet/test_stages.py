@@ -37,7 +37,7 @@ def test_a_run_of_other_settings_is_refused_and_each_is_named(tmp_path):
 
 def test_one_run_at_a_time_works_in_a_folder(tmp_path):
     with Run(str(tmp_path), SETTINGS, 1):
-        with pytest.raises(UserError, match='another run works in this folder'):
+        with pytest.raises(UserError, match='another pet-keras works in this folder'):
             with Run(str(tmp_path), SETTINGS, 1):
                 pass
     with Run(str(tmp_path), SETTINGS, 1):

@@ -1,0 +1,53 @@
+import datetime
+import io
+
+import pytest
+
+pyarrow = pytest.importorskip('pyarrow', reason='the extra [ray] is not installed')
+parquet = pytest.importorskip('pyarrow.parquet')
+
+from pet_keras.cloze.task import Task  # noqa: E402
+from pet_keras.data.checking import check  # noqa: E402
+from pet_keras.data.reading import read_rows  # noqa: E402
+from pet_keras.data.writing import write_predictions  # noqa: E402
+from pet_keras.errors import UserError  # noqa: E402
+
+
+@pytest.fixture
+def path(tmp_path):
+    table = pyarrow.table({'sentence': ['房间很干净', ' 又吵又脏 '], 'label': [1, 0], 'day': [datetime.date(2020, 1, 2), None],
+                           'more': [[1.5], []]})
+    parquet.write_table(table, str(tmp_path / 'a.parquet'))
+    return str(tmp_path / 'a.parquet')
+
+
+def test_rows_and_columns_are_read(path):
+    rows = read_rows(path, Task.load('sentiment'))
+    assert [row.example[:] for row in rows] == [('房间很干净', None, '正面'), ('又吵又脏', None, '负面')]
+    assert rows[0].fields == {'sentence': '房间很干净', 'label': 1, 'day': '2020-01-02', 'more': [1.5]}
+    assert [row.line for row in rows] == [1, 2]
+
+
+def test_predictions_for_it_are_json_lines(path):
+    import numpy as np
+    stream = io.StringIO()
+    write_predictions(stream, 'parquet', read_rows(path, None, False), ['正面', '负面'], np.array([[.75, .25]] * 2))
+    assert stream.getvalue().splitlines()[1] == (
+        '{"sentence": " 又吵又脏 ", "label": 0, "day": null, "more": [], "prediction": "正面", '
+        '"probabilities": {"正面": 0.75, "负面": 0.25}}')
+
+
+def test_it_is_checked_as_other_files_are(path):
+    report, = check([path], near=None)['files']
+    assert report['texts'] == 2 and report['labels'] == {'1': 1, '0': 1} and len(report['sha256']) == 64
+
+
+def test_what_is_no_parquet_or_lacks_a_text_is_named(tmp_path):
+    (tmp_path / 'no.parquet').write_bytes(b'PAR1 but no more')
+    with pytest.raises(UserError, match='no.parquet is no Parquet file, or damaged'):
+        read_rows(str(tmp_path / 'no.parquet'))
+    with pytest.raises(UserError, match='no such file'):
+        read_rows(str(tmp_path / 'missing.parquet'))
+    parquet.write_table(pyarrow.table({'text': ['好', None]}), str(tmp_path / 'null.parquet'))
+    with pytest.raises(UserError, match='null.parquet, line 2: the text is missing'):
+        read_rows(str(tmp_path / 'null.parquet'), labelled=False)
