@@ -233,7 +233,7 @@ class Task(object):
     def _soft_label_of(self, shares):
         if not all(isinstance(p, numbers.Real) and p >= 0 for p in shares.values()) or (
                 not abs(sum(shares.values()) - 1) <= 1e-3):
-            raise UserError('A soft label is a dict of label: probability, and they sum to 1; not %r.' % shares)
+            raise UserError('A soft label is a dict of label: probability, and they sum to 1; not %.80r.' % shares)
         found = dict.fromkeys(self.labels, 0.)
         for name, share in shares.items():
             found[self.label_of(name)] += float(share)

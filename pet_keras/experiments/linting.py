@@ -115,18 +115,18 @@ def _of_words(where, verbalizer, tokenizer, rare):
 
 
 def _of_pattern(name, pattern, verbalizer, tokenizer, maxlen, causal):
-    """([Finding], tokens that a text has room for, the shorter one of two; 0 where the pattern cannot be used)."""
-    length = max(len(word_tokens(word, tokenizer)) for words in verbalizer.words.values() for word in words)
-    texts = 1 + pattern.is_pair
+    """([Finding], tokens that each of its texts has room for; 0 where the pattern cannot be used)."""
+    words = [word for words in verbalizer.words.values() for word in words] or verbalizer.shown  # candidates: an example's
+    length, texts = max([len(word_tokens(word, tokenizer)) for word in words] + [1]), len(pattern.holes)
     try:
-        fixed = pattern.encode(tokenizer, *[''] * texts, word_length=length, maxlen=maxlen).token_ids
+        whole = pattern.room(tokenizer, length, maxlen)
     except UserError as e:
         return [Finding('error', name, str(e), 'Change the pattern, or the checkpoint.')], 0
-    room = (maxlen - len(fixed)) // texts
+    room = whole // texts
     if room >= _ROOM:
         return [], room
     return [Finding('warning', name, 'It takes %d of %d tokens and leaves %d for %s.' % (
-        len(fixed), maxlen, room, 'each of two texts' if texts > 1 else 'the text'),
+        maxlen - whole, maxlen, room, {1: 'the text', 2: 'each of two texts'}.get(texts, 'each of %d texts' % texts)),
         'Shorten it, or set a larger maxlen if the checkpoint allows it.')], room
 
 
@@ -167,12 +167,13 @@ def _of_texts(task, rooms, checkpoint, unlabelled, maxlen):
             examples = classifier.examples(texts)
             if not examples:
                 raise UserError('unlabelled holds no text.')
-            lengths = [sum(map(len, classifier.tokenize(example))) for example in examples]
+            lengths = [sum(map(len, classifier.tokenize(example)[:len(task.slots.names)])) for example in examples]
         classifier.pattern = name
-        cut = np.mean(np.array(lengths) > rooms[name] * (1 + task.is_pair))
+        room = rooms[name] * len(pattern.holes)
+        cut = np.mean(np.array(lengths) > room)
         if cut > _CUT:
             yield Finding('warning', name, '%.0f %% of the texts are longer than the %d tokens that they have room '
-                          'for, and are cut at the end.' % (100 * cut, rooms[name] * (1 + task.is_pair)), (
+                          'for, and are cut at the end.' % (100 * cut, room), (
                               'Set a larger maxlen, or shorten the texts or the pattern.'))
         yield _balance(name, classifier, examples)
 

@@ -89,5 +89,5 @@ def test_an_unknown_aggregation_is_named_with_those_there_are():
 
 
 def test_an_unknown_word_score_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match='product, per_token'):
+    with pytest.raises(UserError, match='product, stepwise, per_token'):
         Verbalizer({'正面': '很', '负面': '不'}, word_score='sum')
