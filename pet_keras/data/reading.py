@@ -115,7 +115,7 @@ def _example(path, line, fields, is_pair, labelled, soft):
     if not labelled:
         return Example(text, text_b)
     label = field_of(fields, LABEL)
-    if isinstance(label, dict) and soft:
+    if isinstance(label, dict) and soft and all(isinstance(share, (int, float)) for share in label.values()):
         return Example(text, text_b, label)
     if isinstance(label, (list, dict)):
         raise UserError('%s: the label is %s, not a string or a number.' % (place, _quote(label)))

@@ -49,7 +49,7 @@ def test_written_labels_are_read_again(name, tmp_path):
 
 @pytest.mark.parametrize('label,says', [('{"正面": 0.9, "负面": 0.2}', 'they sum to 1'),
                                         ('{"中立": 1}', "label '中立' is not in"),
-                                        ('{"正面": "1"}', 'a dict of label: probability'), ('{}', 'they sum to 1')])
+                                        ('{"正面": "1"}', 'not a string or a number'), ('{}', 'they sum to 1')])
 def test_a_soft_label_that_is_none_is_named_with_its_line(label, says, tmp_path):
     path = tmp_path / 'soft.jsonl'
     path.write_text('{"text": "好", "label": {"1": 0.25, "neg": 0.75}}\n{"text": "好", "label": %s}\n' % label, 'utf-8')
