@@ -1,4 +1,5 @@
 """A folder that one process at a time works in: the second is refused, and what a killed one left behind is no lock."""
+import errno
 import json
 import os
 import socket
@@ -43,8 +44,7 @@ class FolderLock(object):
         while True:
             file = open(self.path, 'a+', encoding='utf-8')
             try:
-                if fcntl:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._system_knows = _flock(file)
                 if os.path.samestat(os.fstat(file.fileno()), os.stat(self.path)):
                     return file
             except BlockingIOError:
@@ -57,7 +57,8 @@ class FolderLock(object):
     def _check_other_host(self):
         holder = _holder(self._file)
         silent = time.time() - os.fstat(self._file.fileno()).st_mtime
-        if holder and silent < _STALE and not (fcntl and holder.get('host') == socket.gethostname()):
+        if holder and silent < _STALE and not (
+                self._system_knows and holder.get('host') == socket.gethostname()):
             self._refuse(holder, ' If it was ended, its lock is void in %d seconds.' % (_STALE - silent))
 
     def _refuse(self, holder, then=''):
@@ -86,6 +87,20 @@ class FolderLock(object):
 
     def __exit__(self, *_):
         self.close()
+
+
+def _flock(file):
+    """Locks a file; False where the system or the file system has no such locks. BlockingIOError: it is locked."""
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return bool(fcntl)
+    except BlockingIOError:
+        raise
+    except OSError as e:
+        if e.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        return False
 
 
 def _holder(file):

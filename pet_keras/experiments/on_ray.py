@@ -23,7 +23,7 @@ def connect(address=None):
     own = {} if address else {'include_dashboard': False}
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True, **own)
-    except (ConnectionError, ValueError, RuntimeError) as e:
+    except Exception as e:  # of a start that takes too long it is no type of its own
         raise UserError('Ray cannot be reached%s: %s' % (
             ' at %s' % address if address else '', str(e).split('\n')[0])) from None
     return ray

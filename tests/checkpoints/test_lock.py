@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -71,6 +72,17 @@ def test_a_lock_of_another_host_counts_until_it_was_not_touched_for_two_minutes(
         FolderLock(str(tmp_path))
     _of_another_host(tmp_path, 121)
     FolderLock(str(tmp_path)).close()
+
+
+def test_where_the_file_system_has_no_locks_the_file_alone_counts(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, 'No locks available')
+    monkeypatch.setattr(lock.fcntl, 'flock', flock)
+    with FolderLock(str(tmp_path)) as held:
+        with pytest.raises(UserError, match='void in'):
+            FolderLock(str(tmp_path))
+        os.utime(held.path, (0, 0))
+        FolderLock(str(tmp_path)).close()
 
 
 def test_a_lock_is_touched_while_it_is_held(tmp_path, monkeypatch):
