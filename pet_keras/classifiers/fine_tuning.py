@@ -15,7 +15,7 @@ class FineTuningClassifier(TextClassifier):
     """A dense layer on the `[CLS]` vector, all weights trained: arXiv 1810.04805, section 4.
 
     A causal model is read at its last token instead. `seed` starts the new layer's weights, which always train;
-    `train` says which others do: 'all', 'prefix', 'adapters', or an object as in ClozeClassifier. Arguments as in ClozeClassifier.
+    `train` says which others do: 'all', 'prefix', 'adapters', or an object. Arguments as in ClozeClassifier.
     """
     kind = 'fine-tuning'
 

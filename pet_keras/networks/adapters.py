@@ -82,6 +82,9 @@ class Adapters(AllWeights):
     def learning_rate(self, labelled):
         return self.RATE
 
+    def epochs(self, labelled):
+        return 8 if labelled else 1
+
     def _weights(self):
         """{name: variable} of what trains."""
         return {weight.name.split(':')[0]: weight for weight in self.transformer.model.trainable_weights}
