@@ -22,11 +22,11 @@ def measure(way, checkpoint):
     from pet_keras import ClozeClassifier, prompt_pattern, read_examples, shipped_texts
     pattern = prompt_pattern(8) if way == 'prompt' else None
     classifier = ClozeClassifier('sentiment', checkpoint, pattern, train=way)
-    texts = read_examples(shipped_texts('reviews.train.tsv'), classifier.task)[:80]
+    texts = read_examples(shipped_texts('reviews.train.tsv'), classifier.task)[:40]
     classifier.fit(texts, epochs=1)
     begun = time.process_time()
     classifier.fit(texts, epochs=2)
-    step = (time.process_time() - begun) / 20
+    step = (time.process_time() - begun) / 10
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     classifier.predict(texts)
     begun = time.process_time()
@@ -34,7 +34,8 @@ def measure(way, checkpoint):
     predict = (time.process_time() - begun) / len(texts)
     with tempfile.TemporaryDirectory() as folder:
         classifier.save(os.path.join(folder, 'model'))
-        saved = sum(os.path.getsize(os.path.join(where, name)) for where, _, names in os.walk(folder) for name in names)
+        saved = sum(os.path.getsize(os.path.join(where, name))
+                    for where, _, names in os.walk(folder) for name in names)
     return {'trained': classifier.parameters_trained, 'step': 1000 * step, 'predict': 1000 * predict, 'memory': memory,
             'saved': saved / 1000}
 

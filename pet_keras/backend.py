@@ -82,7 +82,7 @@ with no_chatter():
     tf, keras = _legacy_keras()
     tf.config.list_physical_devices('GPU')  # looks for CUDA now, while its complaint is not heard
     _bert4keras()
-    from bert4keras.backend import K, apply_rotary_position_embeddings  # noqa: F401
+    from bert4keras.backend import K, apply_rotary_position_embeddings, gelu_erf  # noqa: F401
     from bert4keras.layers import Embedding, FeedForward, Input, Layer, LayerNormalization  # noqa: F401
     from bert4keras.layers import MultiHeadAttention  # noqa: F401
     from bert4keras.models import ALBERT, BERT, GPT, GPT2, GPT2_ML, NEZHA, LM_Mask, RoFormer  # noqa: F401

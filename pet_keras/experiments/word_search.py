@@ -9,8 +9,8 @@ from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.errors import UserError
 from pet_keras.experiments.proposals import blank_log_probs, writable_tokens
 
-# words: dict label → word. On the labelled texts, and, None without them, on the dev texts: accuracy in percent, and the
-# mean log-probability of the right label
+# words: dict label → word. Accuracy in percent and the mean log-probability of the right label, on the labelled texts
+# and on the dev texts, None without these
 Words = collections.namedtuple('Words', 'words accuracy log_likelihood dev_accuracy dev_log_likelihood')
 
 

@@ -1,5 +1,5 @@
 """Adapters: small layers within the layers train, and the layer norms; the checkpoint's other weights stay."""
-from pet_keras.backend import FeedForward, Layer, LayerNormalization, keras, tf
+from pet_keras.backend import FeedForward, Layer, LayerNormalization, gelu_erf, keras
 from pet_keras.errors import UserError
 from pet_keras.networks.tuning import AllWeights
 from pet_keras.networks.unpadded import UnpaddedAttention
@@ -12,7 +12,7 @@ class Adapter(Layer):
     """
     def __init__(self, size, **kwargs):
         super(Adapter, self).__init__(**kwargs)
-        self.down = keras.layers.Dense(size, tf.nn.gelu, name='down')
+        self.down = keras.layers.Dense(size, gelu_erf, name='down')  # of operations that ONNX has
         self.size = size
 
     def build(self, input_shape):
@@ -81,6 +81,9 @@ class Adapters(AllWeights):
 
     def learning_rate(self, labelled):
         return self.RATE
+
+    def epochs(self, labelled):
+        return 8 if labelled else 1
 
     def _weights(self):
         """{name: variable} of what trains."""

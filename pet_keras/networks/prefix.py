@@ -154,7 +154,7 @@ class PrefixTuning(AllWeights):
         return self.MLP_RATE if self.encoder else self.RATE
 
     def epochs(self, labelled):
-        return 24 if labelled else 1
+        return 16 if labelled else 1
 
     def finish(self):
         for prefix in self.prefixes:

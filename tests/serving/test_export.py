@@ -41,7 +41,7 @@ def _prompt(checkpoint, pattern):
 
 def _prefix(checkpoint):
     tuning, rng = PrefixTuning(3), np.random.default_rng(0)
-    made = ClozeClassifier('sentiment', checkpoint, train=tuning)
+    made = ClozeClassifier('sentiment', checkpoint, LAST, train=tuning)
     tuning.set_tensors({name: rng.normal(size=value.shape) for name, value in tuning.tensors().items()})
     return made
 
@@ -57,8 +57,8 @@ MADE = {
     'unequal words, causal': lambda bert, gpt, tiny: ClozeClassifier(UNEQUAL, gpt, maxlen=32),
     'prompt': lambda bert, gpt, tiny: _prompt(bert, '[unused1][unused2][MASK][unused3]{text}'),
     'prompt, causal': lambda bert, gpt, tiny: _prompt(gpt, '[unused1]{text}[unused2][MASK]'),
-    'prefix': lambda bert, gpt, tiny: _prefix(bert),
-    'adapters, causal': lambda bert, gpt, tiny: ClozeClassifier('sentiment', gpt, LAST, train='adapters'),
+    'prefix': lambda bert, gpt, tiny: _prefix(tiny),
+    'adapters': lambda bert, gpt, tiny: ClozeClassifier('sentiment', tiny, LAST, train='adapters'),
     'fine-tuned': lambda bert, gpt, tiny: _offset(FineTuningClassifier('sentiment', bert)),
     'fine-tuned, causal': lambda bert, gpt, tiny: FineTuningClassifier('sentiment', tiny),
     'pairs': lambda bert, gpt, tiny: ClozeClassifier(PAIRS, bert, maxlen=40),
