@@ -17,7 +17,7 @@ _BEAT, _STALE = 20, 120  # seconds: a lock is touched so often, and is no lock a
 
 
 class FolderLock(object):
-    """The file `lock`, or of another name, in a folder, which keeps other processes out until it is closed or this process ends.
+    """The file `lock`, or of another name, in a folder: other processes are kept out until it is closed or this one ends.
 
     The system lets go of it with the process (flock), so a kill leaves nothing to clear away. Not every network file
     system tells other hosts of that: the file therefore names host and process and is touched every 20 seconds, and

@@ -13,8 +13,8 @@ from pet_keras.errors import UserError
 class Predicting(object):
     """The part of TextClassifier that scores the labels.
 
-    It has `task`, `labels`, `precision`, `run_eagerly`, `examples`, `tokenize`, `parts`, `questions` and `build_scorer`;
-    see there.
+    It has `task`, `labels`, `precision`, `run_eagerly`, `examples`, `tokenize`, `parts`, `questions` and
+    `build_scorer`; see there.
     """
     calibrations = NEED_TEXTS  # those of calibration.METHODS that suit it
 

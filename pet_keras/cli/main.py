@@ -11,7 +11,8 @@ from pet_keras.cli.options import FORMATTER
 from pet_keras.errors import UserError
 
 # in the order of the help
-COMMANDS = (demo, evaluate, predict, train, pet, label, serve, export, fill, experiment, patterns, data, task, checkpoint)
+COMMANDS = (demo, evaluate, predict, train, pet, label, serve, export, fill, experiment, patterns, data, task,
+            checkpoint)
 
 
 def build_parser():

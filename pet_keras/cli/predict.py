@@ -24,8 +24,8 @@ def add_parser(commands):
                         'the files in it; - reads standard input, one text a line')
     parser.add_argument('--out', metavar='DIR', help='write DIR/FILE instead of standard output; for plain text a '
                         'table, DIR/FILE.tsv')
-    parser.add_argument('--format-out', choices=['fewclue'], help="fewclue: as its leaderboard takes it, one line of JSON a "
-                        "text, with its id and its label in the benchmark's own spelling")
+    parser.add_argument('--format-out', choices=['fewclue'], help="fewclue: as its leaderboard takes it, one line of JSON "
+                        "a text, with its id and its label in the benchmark's own spelling")
     add_engine_option(parser, ray='workers on all cores, or on a cluster, write DIR')
     parser.add_argument('--rows', type=int, default=10000, help='rows that are in memory at a time (default 10000)')
     parser.add_argument('--address', help='with --engine ray: of the cluster (default: one of its own, here)')

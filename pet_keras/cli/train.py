@@ -11,9 +11,10 @@ from pet_keras.errors import UserError
 _HELP = FILES + '\n\nmethods, of which not all take every option:\n' + '\n'.join(
     '  %-18s %s' % (name, method.line) for name, method in METHODS.items())
 # The arguments that are for the command itself; those of `add_model_options`, as they are where they are not given
-_OWN = {'command', 'run', 'task', 'labelled', 'unlabelled', 'dev', 'format', 'method', 'calibrate', 'calibrate_on', 'strategy',
-        'workers', 'given'}
-_NOT_GIVEN = {'pattern': None, 'checkpoint': None, 'causal': False, 'precision': 'float32', 'maxlen': None, 'long': None}
+_OWN = {'command', 'run', 'task', 'labelled', 'unlabelled', 'dev', 'format', 'method', 'calibrate', 'calibrate_on',
+        'strategy', 'workers', 'given'}
+_NOT_GIVEN = {'pattern': None, 'checkpoint': None, 'causal': False, 'precision': 'float32', 'maxlen': None,
+              'long': None}
 
 
 def add_parser(commands):
@@ -28,8 +29,8 @@ def add_parser(commands):
     add('--dev', metavar='FILE', help='labelled texts to choose the best epoch by')
     add('--format', choices=FORMATS, help='of the files whose ending does not say it (.txt is one)')
     add('--out', metavar='DIR', required=True, help='folder for the model; must not hold one yet')
-    add_calibration(parser, '--calibrate-on or of --unlabelled (or else of --dev, where prior counts the labels). It is '
-                    'done at the end, and saved with the model')
+    add_calibration(parser, '--calibrate-on or of --unlabelled (or else of --dev, where prior counts the labels). It '
+                    'is done at the end, and saved with the model')
     add('--strategy', choices=['mirrored', 'multi-worker'], help='several processes train one model: mirrored: '
         '--workers of them on this machine; multi-worker: this is the one that TF_CONFIG says, see docs/scale.md')
     add('--workers', type=int, help='with --strategy mirrored (default: one a GPU)')

@@ -122,7 +122,7 @@ class Cloze(object):
 class CandidateCloze(Cloze):
     """The cloze of a task whose label words belong to each example.
 
-    What it is asked about is the token ids of the example's texts and, as the last, a list of its candidates' token ids.
+    What it is asked about is the token ids of the example's texts and, last, a list of its candidates' token ids.
 
     Arguments: `labels`, how many there are: an example may have fewer candidates; the others as of Cloze.
     """

@@ -116,7 +116,7 @@ def _of_words(where, verbalizer, tokenizer, rare):
 
 def _of_pattern(name, pattern, verbalizer, tokenizer, maxlen, causal):
     """([Finding], tokens that each of its texts has room for; 0 where the pattern cannot be used)."""
-    words = [word for words in verbalizer.words.values() for word in words] or verbalizer.shown  # candidates: an example's
+    words = [word for words in verbalizer.words.values() for word in words] or verbalizer.shown  # an example's own
     length, texts = max([len(word_tokens(word, tokenizer)) for word in words] + [1]), len(pattern.holes)
     try:
         whole = pattern.room(tokenizer, length, maxlen)

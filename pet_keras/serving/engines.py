@@ -50,8 +50,8 @@ class ClassifierEngine(object):
         task, checkpoint = self.classifier.task, self.classifier.checkpoint
         is_causal = bool(checkpoint and checkpoint.is_causal)  # a bag of words has none
         pattern = self.classifier.pattern if self.can_fill else None
-        return description(name, self.classifier.kind, task, pattern,
-                           _patterns(task, pattern, is_causal) if self.classifier.kind == 'cloze' else (), self.can_fill, is_causal)
+        names = _patterns(task, pattern, is_causal) if self.classifier.kind == 'cloze' else ()
+        return description(name, self.classifier.kind, task, pattern, names, self.can_fill, is_causal)
 
     def _resolve(self, pattern):
         """A pattern's string, or None for the classifier's own."""
