@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from pet_keras.cloze.task import Task
 from pet_keras.data.reading import read_examples, read_rows
 from pet_keras.data.sampling import sample
 from pet_keras.errors import UserError
@@ -193,3 +194,10 @@ def test_settings_that_do_not_go_together_are_refused(reviews, out, settings):
 
 def test_standard_input_is_refused(out):
     refused('not from standard input', '-', out, total=1)
+
+
+def test_soft_labels_are_refused(tmp_path):
+    path = tmp_path / 'soft.jsonl'
+    path.write_text('{"text": "好", "label": {"正面": 0.5, "负面": 0.5}}\n', encoding='utf-8')
+    with pytest.raises(UserError, match='soft.jsonl has soft labels'):
+        sample(str(path), str(tmp_path / 'out'), total=1, task=Task.load('sentiment'))
