@@ -21,9 +21,9 @@ class BagOfWordsClassifier(AtOnce, TextClassifier):
     Raises: UserError where scikit-learn is missing.
     """
     kind, exports = 'bag-of-words', False
-    PENALTIES = (1e-3, 1e-2, 3e-3, 3e-4, 1e-4)
+    PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2)  # the first was the likeliest on dev texts of the sentiment set
 
-    def __init__(self, task='sentiment', characters=3, penalty=None):
+    def __init__(self, task='sentiment', characters=2, penalty=None):
         super(BagOfWordsClassifier, self).__init__(task, None, None, None)
         try:
             import sklearn  # noqa: F401

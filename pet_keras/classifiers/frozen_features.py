@@ -21,7 +21,7 @@ class FrozenFeaturesClassifier(AtOnce, FineTuningClassifier):
     dev the first.
     """
     kind = 'frozen-features'
-    PENALTIES = (1e-1, 1e-2, 1e-3, 1.)
+    PENALTIES = (1., 3., .3, .1, .01)  # the first was the likeliest on dev texts of the sentiment set
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, seed=0, precision='float32', penalty=None):
         if not (penalty is None or penalty > 0):

@@ -22,7 +22,7 @@ class PrimingClassifier(AtOnce, ClozeClassifier):
     kind, exports = 'priming', False  # how many texts are shown depends on the one that is asked about
 
     def __init__(self, task='sentiment', checkpoint='gpt-mini-zh', pattern=None, maxlen=128, precision='float32',
-                 shot_length=32, check_head=True):
+                 shot_length=24, check_head=True):
         self.shot_length, self._shown, self._tokens = shot_length, [], []
         super(PrimingClassifier, self).__init__(task, checkpoint, pattern, maxlen, Frozen(), precision=precision,
                                                 check_head=check_head)

@@ -82,8 +82,9 @@ def _add_settings(parser):
         "the labels' (default 1)")
     add('--penalty', type=float, help="on the squares of a linear classifier's weights (default: the best of some on "
         'the dev texts)')
-    add('--characters', type=int, metavar='N', help='of --method bag-of-words: runs of up to N characters (default 3)')
-    add('--shot-length', type=int, metavar='N', help='of --method priming: tokens a text that is shown (default 32)')
+    add('--characters', type=int, metavar='N', help='of --method bag-of-words: runs of up to N characters (default 2)')
+    add('--shot-length', type=int, metavar='N', help='of --method priming: tokens a text that is shown (default '
+        '24)')
     add('--seed', type=int, help='the same seed gives the same model (default 0)')
 
 

@@ -33,7 +33,7 @@ def test_it_learns_which_words_go_with_which_label(learned):
 
 
 def test_the_terms_are_words_and_runs_of_characters():
-    terms = BagOfWordsClassifier(TASK, characters=2).tokenize(Example('北京很OK'))
+    terms = BagOfWordsClassifier(TASK).tokenize(Example('北京很OK'))
     assert sorted(terms) == sorted(['w:北京', 'w:很', 'w:ok', 'c:北', 'c:京', 'c:很', 'c:o', 'c:k', 'c:北京', 'c:京很',
                                     'c:很o', 'c:ok'])
 
@@ -89,7 +89,7 @@ def test_with_dev_its_penalty_is_chosen_and_a_line_of_history_says_how_good_it_i
     record, = classifier.history
     report = classifier.evaluate(LABELLED)
     assert record['penalty'] == min(classifier.PENALTIES)  # on the texts themselves the least is the likeliest
-    assert record['dev_log_likelihood'] == report['log_likelihood'] > learned.evaluate(LABELLED)['log_likelihood']
+    assert record['dev_log_likelihood'] == report['log_likelihood'] >= learned.evaluate(LABELLED)['log_likelihood']
     assert BagOfWordsClassifier(TASK, penalty=.5).fit(LABELLED, dev=LABELLED).history[0]['penalty'] == .5
     assert 'dev accuracy 100.00%' in capsys.readouterr().out
 

@@ -5,6 +5,7 @@ import pytest
 from six_reviews import TEXTS
 
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
+from pet_keras.classifiers.loading import load
 from pet_keras.classifiers.methods import METHODS
 from pet_keras.classifiers.training import Trainer
 from pet_keras.cli.main import main
@@ -28,6 +29,27 @@ def test_a_method_is_trained_evaluated_and_used_by_its_name(method, kind, traine
     status, printed, _ = run('evaluate', '--model', out, '--json', reviews)
     best = max((h['dev_accuracy'], h['dev_log_likelihood']) for h in fields['history'])
     assert (json.loads(printed)['accuracy'], json.loads(printed)['log_likelihood']) == pytest.approx(best, abs=1e-5)
+    status, printed, _ = run('predict', '--model', out, reviews)
+    assert status == 0 and [row.split('\t')[0] for row in printed.splitlines()[1:]] == TEXTS
+
+
+@pytest.mark.parametrize('method,more', [
+    ('bag-of-words', ('--penalty', '0.01', '--characters', 2)), ('frozen-features', ('--penalty', '0.01')),
+    ('priming', ('--shot-length', 20, '--seed', 1)), ('vat', ('--epsilon', '0.5', '--epochs', 1))])
+def test_every_other_method_is_too(method, more, run, tiny, causal, reviews, tmp_path):
+    if method.startswith(('bag', 'frozen')):
+        pytest.importorskip('sklearn')
+    out, checkpoint = str(tmp_path / 'out'), {'bag-of-words': (), 'priming': ('--checkpoint', causal)}.get(
+        method, ('--checkpoint', tiny))
+    status, printed, err = run('train', '--task', 'sentiment', '--method', method, '--labelled', reviews, '--dev',
+                               reviews, '--out', out, *checkpoint, *more)
+    assert status == 0 and 'Dev accuracy' in printed or 'No epoch' in printed, err
+    assert load(out).kind == method
+    accuracy = max(h['dev_accuracy'] for h in load(out).history)
+    status, printed, _ = run('evaluate', '--model', out, reviews)
+    assert status == 0 and printed.splitlines()[-1] == 'accuracy %.2f' % accuracy
+    status, printed, _ = run('evaluate', '--model', out, '--json', reviews)
+    assert (json.loads(printed)['checkpoint'] is None) == (method == 'bag-of-words')
     status, printed, _ = run('predict', '--model', out, reviews)
     assert status == 0 and [row.split('\t')[0] for row in printed.splitlines()[1:]] == TEXTS
 

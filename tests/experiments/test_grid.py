@@ -73,6 +73,12 @@ def test_a_method_of_the_command_line_may_be_named_and_is_what_its_settings_make
     assert cloze == default
 
 
+def test_a_method_without_a_checkpoint_is_one_row_whatever_checkpoints_there_are(small, write):
+    small['methods'] = {'floor': {'learn': 'labelled', 'classifier': 'bag-of-words'}}
+    runs = Grid(write(dict(small, checkpoints=['bert-mini-zh', 'gpt-mini-zh'], seeds=0))).runs
+    assert [(run['checkpoint'], run['place'], run['patterns']) for run in runs] == [('-', None, [None])]
+
+
 def test_yaml_says_the_same_as_json(small, write, tmp_path):
     yaml = pytest.importorskip('yaml')
     (tmp_path / 'grid.yaml').write_text(yaml.safe_dump(small, sort_keys=False), encoding='utf-8')
@@ -141,6 +147,7 @@ WRONG_METHODS = {
     'settings to choose': ({'learn': 'labelled', 'classifier': 'p-tuning', 'choose': {'settings.train': ['all']}},
                            "settings.train of p-tuning is 'prompt'"),
     'nothing to distil from': ({'classifier': 'pet', 'learn': 'labelled'}, 'pet learns from unlabelled texts'),
+    'unlabelled alone': ({'learn': 'unlabelled', 'classifier': 'vat'}, 'vat learns from labelled texts'),
     'fit': ({'learn': 'labelled', 'fit': 3}, 'fit: 3 is not an object'),
     'seed': ({'learn': 'labelled', 'fit': {'seed': 3}}, "'fit.seed' cannot be set"),
     'choose': ({'learn': 'labelled', 'choose': {'learning_rate': [1]}}, "'learning_rate' cannot be set or chosen"),

@@ -30,6 +30,9 @@ def check(small, write, still):
     {'calibrate': 'mean'}, {'words': {'负面': ['不', '难'], '正面': '很'}}, {'patterns': '真[MASK]。{text}'},
     {'learn': ['labelled', 'unlabelled'], 'classifier': 'pet', 'settings': {'patterns': ['P1', 'P3'], 'generations': 1},
      'fit': {'epochs': 1, 'mask_rate': 0, 'distillation': {'epochs': 2}}},
+    {'learn': ['labelled', 'unlabelled'], 'classifier': 'vat', 'settings': {'epsilon': 2.}, 'fit': {'epochs': 3}},
+    {'learn': 'labelled', 'classifier': 'bag-of-words', 'settings': {'penalty': .1}},
+    {'learn': 'labelled', 'classifier': 'frozen-features', 'settings': {'maxlen': 32}},
 ], ids=str)
 def test_what_can_run_passes(check, method):
     check(method)
@@ -40,6 +43,9 @@ def test_what_can_run_passes(check, method):
     ({'patterns': '好。{text}'}, 'must hold [MASK]'),
     ({'learn': 'labelled', 'fit': {'epoch': 1}}, 'fit.epoch is no setting; there is'),
     ({'learn': 'labelled', 'fit': {'epochs': 0}}, 'at least 1'),
+    ({'learn': 'labelled', 'classifier': 'bag-of-words', 'fit': {'epochs': 3}}, 'fit.epochs is no setting'),
+    ({'learn': 'labelled', 'classifier': 'fine-tuning', 'fit': {'mask_rate': 0}}, 'fit.mask_rate is no setting'),
+    ({'learn': 'labelled', 'classifier': 'priming', 'patterns': '{text}[MASK]'}, 'is for a causal language model'),
     ({'learn': 'labelled', 'fit': {'epochs': 'many'}}, 'A value is of the wrong kind'),
     ({'learn': 'labelled', 'fit': {'learning_rate': '1e-3'}}, '1e-3 is a text to YAML: write 0.001'),
     ({'settings': {'max_len': 3}}, 'settings.max_len is no setting'),

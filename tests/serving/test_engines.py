@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 
+from pet_keras.classifiers.bag_of_words import BagOfWordsClassifier
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
+from pet_keras.classifiers.priming import PrimingClassifier
 from pet_keras.cloze.prompt_pattern import prompt_pattern
 from pet_keras.cloze.task import Task
+from pet_keras.data.example import Example
 from pet_keras.errors import UserError
 from pet_keras.networks.fill import fill_mask
 from pet_keras.serving.answers import warm_up
@@ -122,3 +125,19 @@ def test_a_checkpoint_is_for_prompts(folders, still, tiny):
         load_engines({'whole': folders['whole']}, still)
     with pytest.raises(UserError, match='trained on another checkpoint'):
         load_engines({'reviews': folders['reviews']}, tiny)
+
+
+def test_a_bag_of_words_and_a_priming_model_are_served_like_any_other(causal, tmp_path):
+    pytest.importorskip('sklearn')
+    labelled = [Example(text, label=label) for text, label in zip(TEXTS, ('正面', '负面', '正面', '正面'))]
+    made = {'bag': BagOfWordsClassifier().fit(labelled), 'primed': PrimingClassifier('sentiment', causal).fit(labelled)}
+    for name in made:
+        made[name].save(str(tmp_path / name))
+    engines = load_engines({name: str(tmp_path / name) for name in made})
+    warm_up(engines)
+    for name, engine in engines.items():
+        np.testing.assert_array_equal(engine.classify([(name, None, [text]) for text in TEXTS]),
+                                      made[name].predict_log_proba(TEXTS))
+    assert engines['bag'].describe('bag')['kind'] == 'bag-of-words' and not engines['bag'].describe('bag')['fills']
+    with pytest.raises(UserError, match='bag-of-words reads the text alone'):
+        engines['bag'].check('bag', 'P1', ['好'])
