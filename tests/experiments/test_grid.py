@@ -45,6 +45,17 @@ def test_where_the_files_are_a_seeds_own_each_method_runs_for_each(small, write)
     assert [run['seed'] for run in Grid(write(small)).runs] == [0, 1]
 
 
+def test_a_task_may_name_the_methods_that_fit_it(small, write):
+    task = {'task': 'sentiment', 'data': small.pop('data')}
+    del small['task']
+    small['tasks'] = {'all': task, 'one': dict(task, methods='zero-shot')}
+    assert {(run['name'], run['method']) for run in Grid(write(small)).runs} == {
+        ('all', 'zero-shot'), ('all', 'few-shot'), ('one', 'zero-shot')}
+    small['tasks']['one']['methods'] = ['zero-shoot']
+    with pytest.raises(UserError, match="there is no 'zero-shoot', perhaps 'zero-shot'"):
+        Grid(write(small))
+
+
 def test_several_tasks_have_data_and_patterns_of_their_own(small, write):
     task = {'task': 'sentiment', 'data': small.pop('data')}
     del small['task'], small['methods']['zero-shot']
