@@ -61,7 +61,7 @@ def run(args):
         raise UserError('No --strategy %s; choose one of %s.' % (args.strategy, ', '.join(STRATEGIES)))
     task, words = _task(args)
     with listen('127.0.0.1', args.port) as server_socket:
-        session = _open(args, task)
+        session = _open(args, task, words)
         desk = Desk(session, seed=args.seed)
         board = Board(session, desk)
         app = build_app(session, desk, board, args.strategy, words)
@@ -101,7 +101,7 @@ def _task(args):
     return make_task(words, args.pattern) if args.pattern else None, words
 
 
-def _open(args, task):
+def _open(args, task, words):
     """The Session of --out, with the texts and labels of the files, and its task where there is one by now."""
     from pet_keras.cloze.task import Task
     from pet_keras.serving.labelling.session import Session
@@ -115,6 +115,9 @@ def _open(args, task):
     session = Session(args.out, examples)
     if task is not None:
         session.use(task)
+    if words and task is not None and list(words) != task.labels:
+        raise UserError('%s was begun with the labels %s, not %s: choose another --out.' % (
+            args.out, ', '.join(task.labels), ', '.join(words)))
     return session
 
 

@@ -177,6 +177,18 @@ def test_labels_that_are_none_or_have_no_task_are_said(fails, tmp_path):
     assert '--labelled has labels of a task' in fails(*args, '--labelled', pile)
 
 
+@with_extra
+def test_a_folder_that_was_begun_with_other_labels_is_refused(fails, tmp_path):
+    from pet_keras.serving.labelling.session import Session
+    from pet_keras.serving.labelling.tasks import make_task
+    session = Session(str(tmp_path / 'out'), [])
+    session.use(make_task({'好评': ['好评'], '差评': ['差评']}, '[MASK]：{text}'))
+    session.close()
+    args = 'label', write(tmp_path / 'a.txt', '好\n'), '--out', tmp_path / 'out', '--port', '0'
+    assert 'begun with the labels 好评, 差评, not 投诉, 咨询' in fails(*args, '--labels', '投诉,咨询')
+    assert 'begun with the labels 好评, 差评, not 正面, 负面' in fails(*args, '--task', 'sentiment')
+
+
 def test_without_the_extra_the_error_says_what_to_type(fails, monkeypatch):
     imported = builtins.__import__
 
