@@ -1,6 +1,6 @@
 """One training step: what it computes is the classifier's objective, the rest is Keras'."""
 from pet_keras.backend import drawn_from, keras, tf
-from pet_keras.classifiers.workers import Workers
+from pet_keras.classifiers.workers import ALONE
 
 
 class Step(keras.Model):
@@ -17,7 +17,7 @@ class Step(keras.Model):
     What a step draws (dropout) depends on `seed`, a variable, and on the number of the step, which the optimizer keeps:
     a resumed training draws what an undisturbed one would have.
     """
-    def __init__(self, network, objective, parts=1, workers=Workers(), **kwargs):
+    def __init__(self, network, objective, parts=1, workers=ALONE, **kwargs):
         super(Step, self).__init__(**kwargs)
         self.network, self.objective, self.parts, self.workers = network, objective, parts, workers
         self.mean_loss = keras.metrics.Mean(name='loss')

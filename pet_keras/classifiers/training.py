@@ -12,7 +12,7 @@ from pet_keras.classifiers.callbacks import Callbacks
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of, trained_on
-from pet_keras.classifiers.workers import Workers
+from pet_keras.classifiers.workers import ALONE
 from pet_keras.errors import UserError
 from pet_keras.networks.optimizers import Decay
 
@@ -72,7 +72,7 @@ class Trainer(object):
         if resume and not out:
             raise UserError('resume needs the out folder of the run to go on with.')
         self.classifier, self.out, self.resume = classifier, out, resume
-        self._given, self.accumulate, self.workers = callbacks, accumulate, workers or Workers()
+        self._given, self.accumulate, self.workers = callbacks, accumulate, workers or ALONE
         self.verbose = verbose if self.workers.is_chief else 0
         self.epochs, self.batch_size, self.patience = epochs, batch_size, patience
         self.mask_rate, self.whole_words, self.auxiliary = mask_rate, whole_words, auxiliary

@@ -23,8 +23,8 @@ class VatClassifier(FineTuningClassifier):
     without = ('prompt_learning_rate', 'mask_rate', 'whole_words', 'auxiliary', 'auxiliary_weight', 'unlabelled_weight')
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, train='all', dropout_rate=None, seed=0,
-                 precision='float32', epsilon=1., xi=.1, vat_weight=1.):
-        super(VatClassifier, self).__init__(task, checkpoint, maxlen, train, dropout_rate, seed, precision)
+                 precision='float32', epsilon=1., xi=.1, vat_weight=1., long='head'):
+        super(VatClassifier, self).__init__(task, checkpoint, maxlen, train, dropout_rate, seed, precision, long)
         if not min(epsilon, xi, vat_weight) > 0:
             raise UserError('epsilon, xi and vat_weight are above 0.')
         self.epsilon, self.xi, self.vat_weight = epsilon, xi, vat_weight

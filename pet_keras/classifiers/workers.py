@@ -78,6 +78,9 @@ class Workers(object):
                             'with --resume. (%s)' % e.message.split('\n')[0]) from None
 
 
+ALONE = Workers()  # this process alone
+
+
 @contextlib.contextmanager
 def started_here(arguments, count=None):
     """Sets TF_CONFIG for this process, the chief, and starts the others on this machine, which end when it does.

@@ -324,7 +324,7 @@ def test_a_prompt_without_its_checkpoint_says_what_to_type(spoil, still, tmp_pat
             open_it(prompt)
         message = str(e.value)
         assert prompt in message and checkpoint in message and '\n' not in message
-        assert 'type --checkpoint FOLDER' in message and 'load(%r, checkpoint=FOLDER)' % prompt in message
+        assert '--checkpoint FOLDER or hf:owner/name' in message and 'load(%r, checkpoint=FOLDER)' % prompt in message
     load(prompt, still)
     with pytest.raises(UserError) as e:
         load(prompt, str(tmp_path / 'nowhere'))

@@ -251,7 +251,7 @@ def test_settings_that_cannot_be_are_refused(still):
             ('no .unused. token', TASK, 'P1', {}),
             ('no .unused. token', TASK, 'P1', {'train': 'all', 'prompt_encoder': 'lstm'}),
             ('no .unused. token', TASK, 'P1', {'train': 'all', 'prompt_init': 'random'}),
-            ("train='head'.*'all' or 'prompt'", TASK, MASKED, {'train': 'head'}),
+            ("train='head'.*'all', 'prompt'", TASK, MASKED, {'train': 'head'}),
             ("'gru'", TASK, MASKED, {'prompt_encoder': 'gru'}),
             ('vocabulary has no .unused5000.', TASK, '[unused5000][MASK]{text}', {'train': 'all'}),
             ('Not in the vocabulary.*.unused5000.', Task({'P1': MASKED}, {'正面': '[unused5000]', '负面': '不'}), None, {}),

@@ -97,7 +97,7 @@ def _in_plain_text(classifier):
 def test_labelled_texts_teach_the_blank_and_the_best_dev_epoch_is_kept(small):
     untrained = ClozeClassifier(TASK, small)
     before = untrained.evaluate(LABELLED)
-    classifier = fit_new(small, LABELLED, dev=LABELLED, epochs=12, batch_size=4, mask_rate=0.)
+    classifier = fit_new(small, LABELLED, dev=LABELLED, epochs=12, batch_size=4, mask_rate=0., seed=1)
     after, history = classifier.evaluate(LABELLED), classifier.history
     assert _at_the_blank(classifier) > _at_the_blank(untrained) + 4.
     assert after['log_likelihood'] > before['log_likelihood'] + 0.4
@@ -252,6 +252,7 @@ def test_an_epoch_shows_every_text_once_and_padding_carries_no_loss(classifier):
 
     trainer = Trainer(classifier, batch_size=4, mask_rate=0.)
     trainer.step = type('Step', (), {'fit': staticmethod(fit)})
+    trainer.callbacks = type('Callbacks', (), {'within': staticmethod(lambda epoch: [])})
     labelled = LABELLED + [Example('好', label='正面'), Example('房间很干净服务也热情', label='负面')]
     trainer._train_epoch(0, classifier.streams(labelled, classifier.examples(UNLABELLED[:3]), None))
     shown = []

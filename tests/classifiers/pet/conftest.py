@@ -34,7 +34,8 @@ def epochs(monkeypatch, built):
         self.classifier.model.set_weights(noise(self.classifier.model.get_weights(), (self.seed, epoch)))
         return 1.
 
-    def score(self, token_ids, *_):
+    def score(self, inputs, *_):
+        token_ids = inputs[0]
         rows = self.network.get_layer('Embedding-Token').get_weights()[0]
         labels = np.random.default_rng(0).normal(0, 4, (rows.shape[1], 2))
         return 4 * np.sin(9 * (rows[token_ids] * (token_ids > 0)[..., None]).sum(axis=1) @ labels)
