@@ -30,7 +30,7 @@ class Heard(object):
     def wait(self, kind, value=None):
         with self._changed:
             assert self._changed.wait_for(lambda: any(kind in m and value in (None, m[kind]) for m in self.messages),
-                                          240), self.messages
+                                          600), self.messages  # seconds where nothing else runs
         return [m[kind] for m in self.messages if kind in m]
 
 
