@@ -1,5 +1,5 @@
 """`load`: any saved classifier, by its folder."""
-from pet_keras.classifiers.methods import KINDS, class_of
+from pet_keras.classifiers.kinds import KINDS, class_of
 from pet_keras.classifiers.model_folder import read_header
 from pet_keras.errors import UserError
 

@@ -1,27 +1,14 @@
 """Every method by its name: which classifier it is, with which settings, and what can be set of it."""
-import importlib
 import inspect
 from collections import namedtuple
 
+from pet_keras.classifiers.kinds import class_of
 from pet_keras.errors import UserError
 
-# path: module and class in this folder; needs, takes: of 'labelled' and 'unlabelled' texts, what it cannot learn
-# without and what it can learn from; patterns, checkpoint: whether it has any
-Kind = namedtuple('Kind', 'path needs takes patterns checkpoint', defaults=(
-    (), ('labelled', 'unlabelled'), False, True))
 # kind: a name in KINDS, which saved models bear; settings: the constructor's arguments that make it this method; line:
 # what it does, for people
 Method = namedtuple('Method', 'kind settings line')
 
-_LABELLED = ('labelled',)
-KINDS = {
-    'cloze': Kind('cloze_classifier.ClozeClassifier', patterns=True),
-    'fine-tuning': Kind('fine_tuning.FineTuningClassifier', _LABELLED, _LABELLED),
-    'vat': Kind('vat.VatClassifier', _LABELLED),
-    'frozen-features': Kind('frozen_features.FrozenFeaturesClassifier', _LABELLED, _LABELLED),
-    'priming': Kind('priming.PrimingClassifier', _LABELLED, _LABELLED, patterns=True),
-    'bag-of-words': Kind('bag_of_words.BagOfWordsClassifier', _LABELLED, _LABELLED, checkpoint=False),
-}
 METHODS = {
     'pet': Method('cloze', {}, "the word in a pattern's blank; all weights train"),
     'p-tuning': Method('cloze', {'train': 'prompt'}, "the word in a pattern's blank; the rows of its [unused] tokens "
@@ -40,12 +27,6 @@ DEFAULT = 'pet'
 def named(name):
     """The Method of a name; 'cloze' is the default one, as a file of an experiment may call it."""
     return METHODS[DEFAULT if name == 'cloze' else name]
-
-
-def class_of(kind):
-    """The classifier of a kind; it is imported now."""
-    module, name = KINDS[kind].path.split('.')
-    return getattr(importlib.import_module('pet_keras.classifiers.' + module), name)
 
 
 def arguments(kind):

@@ -17,7 +17,7 @@ from pet_keras.checkpoints.atomic import present_files, written_at_once
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.google import check_dtype
 from pet_keras.checkpoints.source import open_source
-from pet_keras.classifiers.methods import KINDS
+from pet_keras.classifiers.kinds import KINDS
 from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 

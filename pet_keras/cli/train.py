@@ -1,7 +1,8 @@
 """`pet-keras train`: a model from labelled texts, unlabelled ones or both."""
 import argparse
 
-from pet_keras.classifiers.methods import DEFAULT, METHODS, arguments, check_given, class_of
+from pet_keras.classifiers.kinds import class_of
+from pet_keras.classifiers.methods import DEFAULT, METHODS, arguments, check_given
 from pet_keras.cli.options import FILES, add_command, add_model_options, open_checkpoint
 from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
 from pet_keras.errors import UserError

@@ -5,7 +5,8 @@ import json
 import os
 import re
 
-from pet_keras.classifiers.methods import KINDS, METHODS, named
+from pet_keras.classifiers.kinds import KINDS
+from pet_keras.classifiers.methods import METHODS, named
 from pet_keras.data.rows import parse_json
 from pet_keras.errors import UserError
 

@@ -11,7 +11,8 @@ import time
 
 import numpy as np
 
-from pet_keras.classifiers.methods import KINDS, arguments, class_of
+from pet_keras.classifiers.kinds import KINDS, class_of
+from pet_keras.classifiers.methods import arguments
 from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 from pet_keras.experiments.records import add

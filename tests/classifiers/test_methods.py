@@ -3,7 +3,8 @@ import inspect
 import pytest
 
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
-from pet_keras.classifiers.methods import DEFAULT, KINDS, METHODS, arguments, check_given, class_of, named
+from pet_keras.classifiers.kinds import KINDS, class_of
+from pet_keras.classifiers.methods import DEFAULT, METHODS, arguments, check_given, named
 from pet_keras.errors import UserError
 
 
