@@ -2,7 +2,8 @@
 import argparse
 import os
 
-from pet_keras.classifiers.methods import DEFAULT, METHODS, arguments, check_given, class_of
+from pet_keras.classifiers.kinds import class_of
+from pet_keras.classifiers.methods import DEFAULT, METHODS, arguments, check_given
 from pet_keras.cli.options import FILES, add_calibration, add_command, add_model_options, calibrates_on_texts
 from pet_keras.cli.options import check_calibration, open_checkpoint
 from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
