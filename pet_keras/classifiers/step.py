@@ -37,7 +37,7 @@ class Step(keras.Model):
         pairs = [(g, v) for g, v in zip(gradients, self.network.trainable_variables) if g is not None]
         if self.workers.count > 1:
             *gradients, loss, rows = self.workers.sum(
-                [tf.convert_to_tensor(g) for g, _ in pairs] + [loss, tf.cast(rows, 'float32')])
+                [tf.reshape(g, v.shape) for g, v in pairs] + [loss, tf.cast(rows, 'float32')])
             pairs = [(g, v) for g, (_, v) in zip(gradients, pairs)]
         self.optimizer.apply_gradients(pairs)
         self.mean_loss.update_state(loss, sample_weight=rows)
