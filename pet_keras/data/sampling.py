@@ -61,7 +61,7 @@ def sample(path, out, per_label=None, total=None, stratified=False, seeds=(0,), 
         if sum(size[label] for size in sizes) > counts[label]:
             raise UserError(_too_few(path, label, counts, sizes, labels, len(left)))
     drawn = {name + '_%d' % seed + os.path.splitext(path)[1]: (seed, chosen) for seed in seeds
-             for name, chosen in zip(('train', 'dev'), _draw(left, group, sizes, seed)) if chosen}
+             for name, chosen in zip(('train', 'dev'), draw(left, group, sizes, seed)) if chosen}
     record = {'source': dict(_file(path), lines=len(rows), texts=texts),
               'left_out': dict(files=[_file(other) for other in leave_out], texts=texts - len(left)),
               'settings': {'per_label': per_label, 'total': total, 'stratified': stratified, 'dev': dev,
@@ -120,8 +120,11 @@ def _too_few(path, label, counts, sizes, labels, available):
         path, label, counts[label], wanted, ', '.join('%s %d' % (one, counts[one]) for one in labels))
 
 
-def _draw(rows, group, sizes, seed):
-    """Rows for train and for dev, each in the order of the file."""
+def draw(rows, group, sizes, seed):
+    """Rows for train and for dev, a list of two lists, each in the order of the file.
+
+    Arguments: `group`, a function of a row that gives its label; `sizes`, of either, a dict label → how many.
+    """
     rng = random.Random(seed)
     numbers = [rng.random() for _ in rows]
     drawn, taken = ([], []), Counter()

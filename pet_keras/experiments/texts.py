@@ -7,6 +7,7 @@ import random
 
 from pet_keras.data.example import as_list, without
 from pet_keras.data.reading import read_examples, sha256_of
+from pet_keras.data.sampling import draw
 from pet_keras.errors import UserError
 
 # examples, `tests` a dict of name: examples; `left_out`, a dict of part: how many of its texts stood elsewhere too;
@@ -19,7 +20,7 @@ def texts_of(run, task, folder):
     """The Texts of a run.
 
     - `labelled` n: lines n s to n (s + 1) of the training file for seed s, as in the posts; `{'per_label': k}`:
-      k of each label, drawn by the seed; 'all'.
+      k different texts of each label, those that `data.sampling.sample` draws for the seed; 'all'.
     - `unlabelled` n: n lines of the unlabelled file, or, without one, the lines of the training file that follow the
       labelled ones; or those that are none of them.
     - `leave_out` of a part: its texts that stand in the parts named ('train', 'dev', 'unlabelled', a test's name, or
@@ -103,16 +104,17 @@ def _draw(train, wanted, seed, labels, path):
     if wanted == 'all':
         return train, []
     if isinstance(wanted, dict):
-        order, counts, chosen = list(range(len(train))), collections.Counter(), set()
-        random.Random(seed).shuffle(order)
-        for i in order:
-            if counts[train[i].label] < wanted['per_label']:
-                counts[train[i].label] += 1
-                chosen.add(i)
+        different = {}
+        for example in train:
+            different.setdefault(example[:2], example)
+        different = list(different.values())
+        counts = collections.Counter(e.label for e in different)
         few = [label for label in labels if counts[label] < wanted['per_label']]
         if few:
-            raise UserError('%s has fewer than %d lines of %s.' % (path, wanted['per_label'], ', '.join(few)))
-        return [train[i] for i in sorted(chosen)], [e for i, e in enumerate(train) if i not in chosen]
+            raise UserError('%s has fewer than %d different texts of %s.' % (path, wanted['per_label'], ', '.join(few)))
+        sizes = [dict.fromkeys(labels, n) for n in (wanted['per_label'], 0)]
+        chosen, _ = draw(different, lambda e: e.label, sizes, seed)
+        return chosen, without(train, chosen)
     if wanted * (seed + 1) > len(train):
         raise UserError('%s has %d lines, too few for %d of seed %d.' % (path, len(train), wanted, seed))
     return train[wanted * seed:wanted * (seed + 1)], train[wanted * (seed + 1):]

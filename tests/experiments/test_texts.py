@@ -1,6 +1,8 @@
 import pytest
 
 from pet_keras.cloze.task import Task
+from pet_keras.data.reading import read_examples
+from pet_keras.data.sampling import sample
 from pet_keras.errors import UserError
 from pet_keras.experiments.grid import Grid, chosen
 from pet_keras.experiments.texts import digest, texts_of
@@ -28,11 +30,15 @@ def test_seed_s_learns_from_the_s_th_lines_and_the_unlabelled_ones_follow(texts)
     assert {e.label for e in found.labelled} == {'正面', '负面'} and {e.label for e in found.unlabelled} == {None}
 
 
-def test_all_lines_or_so_many_of_each_label_drawn_by_the_seed(texts):
+def test_all_lines_or_so_many_of_each_label_drawn_by_the_seed(texts, tmp_path):
     assert len(texts(labelled='all').labelled) == 20
+    task = Task.load('sentiment')
     first, again, other = [texts(labelled={'per_label': 3}, unlabelled='all', seed=s) for s in (0, 0, 1)]
     assert first == again and first.labelled != other.labelled
     assert sorted(e.label for e in first.labelled) == ['正面'] * 3 + ['负面'] * 3
+    sample(str(tmp_path / 'train.tsv'), str(tmp_path / 'few'), per_label=3, seeds=(0, 1))
+    for seed, found in enumerate((first, other)):  # the same as in files
+        assert found.labelled == read_examples(str(tmp_path / 'few' / ('train_%d.tsv' % seed)), task)
     assert sorted(_texts(first.labelled) + _texts(first.unlabelled)) == sorted('练 %d' % i for i in range(20))
 
 
@@ -86,8 +92,8 @@ def test_a_candidate_has_no_tests(texts, small, write):
 
 @pytest.mark.parametrize('data, changed, said', [
     ({}, {'seed': 5}, 'has 20 lines, too few for 4 of seed 5'),
-    ({}, {'labelled': {'per_label': 8}}, 'fewer than 8 lines of 正面'),
-    ({'train': 'good.tsv'}, {'labelled': {'per_label': 1}}, 'fewer than 1 lines of 负面'),
+    ({}, {'labelled': {'per_label': 8}}, 'fewer than 8 different texts of 正面'),
+    ({'train': 'good.tsv'}, {'labelled': {'per_label': 1}}, 'fewer than 1 different texts of 负面'),
     ({}, {'unlabelled': 17, 'learn': ['labelled', 'unlabelled']}, '17 unlabelled lines are wanted, and 16 are there'),
     ({}, {'labelled': 'all', 'unlabelled': 'all', 'learn': ['labelled', 'unlabelled']}, 'no line is left'),
     ({'tests': {'a': {'file': 'test.tsv', 'lines': 11}}}, {}, '11 lines of a are wanted, and 10 are there'),
