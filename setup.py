@@ -41,7 +41,7 @@ setup(
         'sklearn': ['scikit-learn>=1.6'],  # PetClassifier; bag-of-words, frozen-features
         'ray': ['ray>=2.40', 'pyarrow>=17', 'pandas>=2.2'],  # --engine ray; Parquet
         'tensorboard': ['tensorboard>=2.16'],  # keras.callbacks.TensorBoard in fit(callbacks=…)
-        'test': ['pytest', 'pytest-timeout', 'hypothesis'],
+        'test': ['pytest', 'pytest-timeout', 'pytest-xdist', 'hypothesis'],
     },
     entry_points={'console_scripts': ['pet-keras = pet_keras.cli.main:main']},
 )
