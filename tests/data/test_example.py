@@ -32,7 +32,7 @@ def test_a_text_a_pair_and_an_example_are_items(item, example):
     assert as_example(item) == example
 
 
-NO_TEXTS = [True, 5, None, 1.5, ['a'], {'text': 'a'}, {'a', 'b'}, ('a', 5), ('a', 'b', 'c', 'd'), (None, 'a'),
+NO_TEXTS = [True, 5, None, 1.5, ['a'], {'text': 'a'}, {'a'}, ('a', 5), ('a', 'b', 'c', 'd'), (None, 'a'),
             [['a'], 'b'], Example(True), Example(['a']), Example('a', 7), Example(None), b'a', []]
 
 

@@ -16,7 +16,8 @@ def _steps(optimizer, count=6, seed=0):
     return [table.numpy(), vector.numpy()]
 
 
-@pytest.mark.parametrize('schedule', [1e-2, keras.optimizers.schedules.PolynomialDecay(1e-2, 9, 0.)], ids=str)
+@pytest.mark.parametrize('schedule', [1e-2, keras.optimizers.schedules.PolynomialDecay(1e-2, 9, 0.)],
+                         ids=['constant', 'decay'])
 def test_it_takes_the_steps_of_keras_adam(schedule):
     for ours, keras_own in zip(_steps(Adam(schedule)), _steps(keras.optimizers.Adam(schedule))):
         np.testing.assert_allclose(ours, keras_own, rtol=1e-5)
