@@ -165,7 +165,8 @@ def test_more_layers_than_the_config_says_are_told(folder):
 def test_a_vocabulary_of_another_size_is_told(folder):
     with open(path(folder, 'vocab.txt'), 'a', encoding='utf-8') as writer:
         writer.write('多一\n')
-    assert path(folder, 'vocab.txt') in error(folder) and path(folder, 'config.json') in error(folder)
+    said = error(folder, lambda place: Checkpoint(place).check())
+    assert path(folder, 'vocab.txt') in said and path(folder, 'config.json') in said
 
 
 @pytest.mark.parametrize('keys, named', [
