@@ -40,7 +40,7 @@ def test_an_unknown_name_is_named_with_the_way_to_find_names():
 
 def test_a_name_of_the_hub_is_fetched(tiny, monkeypatch):
     asked = []
-    monkeypatch.setattr('pet_keras.checkpoints.checkpoint.fetch', lambda name: asked.append(name) or tiny)
+    monkeypatch.setattr('pet_keras.checkpoints.checkpoint.fetch', lambda name, download: asked.append(name) or tiny)
     checkpoint = Checkpoint('hf:owner/name@main')
     assert asked == ['hf:owner/name@main'] and (checkpoint.name, checkpoint.folder) == (asked[0], tiny)
 
