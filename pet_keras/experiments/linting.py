@@ -21,6 +21,7 @@ Finding = namedtuple('Finding', 'level where problem advice')
 
 COMMON = 2500  # characters; so many are taught first, and make up 98 % of a text (现代汉语常用字表, 1988)
 _ROOM = 32  # tokens; a text of fewer is hardly a sentence
+_LONG = ('text', 'text_a', 'text_b', 'before', 'after')  # holes; a field of a task is a few words
 _TEXTS = 500  # are scored
 _CUT = .1  # of the texts may be longer than the room
 _CHARACTER = re.compile('[\u4e00-\u9fff]')
@@ -115,19 +116,20 @@ def _of_words(where, verbalizer, tokenizer, rare):
 
 
 def _of_pattern(name, pattern, verbalizer, tokenizer, maxlen, causal):
-    """([Finding], tokens that each of its texts has room for; 0 where the pattern cannot be used)."""
+    """([Finding], tokens that its texts have room for together; 0 where the pattern cannot be used)."""
     words = [word for words in verbalizer.words.values() for word in words] or verbalizer.shown  # an example's own
-    length, texts = max([len(word_tokens(word, tokenizer)) for word in words] + [1]), len(pattern.holes)
+    length = max([len(word_tokens(word, tokenizer)) for word in words] + [1])
+    texts = max(1, sum(hole in _LONG for hole in pattern.holes))
     try:
         whole = pattern.room(tokenizer, length, maxlen)
     except UserError as e:
         return [Finding('error', name, str(e), 'Change the pattern, or the checkpoint.')], 0
     room = whole // texts
     if room >= _ROOM:
-        return [], room
+        return [], whole
     return [Finding('warning', name, 'It takes %d of %d tokens and leaves %d for %s.' % (
         maxlen - whole, maxlen, room, {1: 'the text', 2: 'each of two texts'}.get(texts, 'each of %d texts' % texts)),
-        'Shorten it, or set a larger maxlen if the checkpoint allows it.')], room
+        'Shorten it, or set a larger maxlen if the checkpoint allows it.')], whole
 
 
 def _asks_first(pattern):
@@ -169,11 +171,10 @@ def _of_texts(task, rooms, checkpoint, unlabelled, maxlen):
                 raise UserError('unlabelled holds no text.')
             lengths = [sum(map(len, classifier.tokenize(example)[:len(task.slots.names)])) for example in examples]
         classifier.pattern = name
-        room = rooms[name] * len(pattern.holes)
-        cut = np.mean(np.array(lengths) > room)
+        cut = np.mean(np.array(lengths) > rooms[name])
         if cut > _CUT:
             yield Finding('warning', name, '%.0f %% of the texts are longer than the %d tokens that they have room '
-                          'for, and are cut at the end.' % (100 * cut, room), (
+                          'for, and are cut at the end.' % (100 * cut, rooms[name]), (
                               'Set a larger maxlen, or shorten the texts or the pattern.'))
         yield _balance(name, classifier, examples)
 

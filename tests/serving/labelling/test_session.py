@@ -214,13 +214,13 @@ def test_the_table_is_read_as_labelled_texts(begin):
     for key, label in zip(session.ids, ['好评', '差评', SKIPPED]):
         session.answer(key, label)
     found = read_examples(session.write_table(), TASK)
-    assert [tuple(e) for e in found] == [('一 行 又一行', None, '好评'), ('text', None, '差评')]
+    assert [e[:3] for e in found] == [('一 行 又一行', None, '好评'), ('text', None, '差评')]
 
 
 def test_pairs_are_kept_as_pairs(begin):
     task = Task({'P1': '{text_a}[MASK]{text_b}'}, {'是': '是', '否': '否'})
     session = begin([Example('一', '二'), Example('一', '三')], task)
     session.answer(session.ids[1], '是')
-    assert [tuple(e) for e in read_examples(session.write_table(), task)] == [('一', '三', '是')]
+    assert [e[:3] for e in read_examples(session.write_table(), task)] == [('一', '三', '是')]
     session.close()
     assert begin([Example('一', '三')], None).said(session.ids[1]) == '是'
