@@ -105,6 +105,10 @@ class _Pairs(object):
     """What a reader asks a task of pairs."""
     is_pair = True
 
+    @staticmethod
+    def complete(example, fields):
+        return example
+
 
 def _strings(value):
     """Every string in what JSON holds."""
