@@ -55,9 +55,9 @@ class FineTuningClassifier(TextClassifier):
         scores = LabelScores([([[(0, [k])] for k in range(len(self.labels))], 'first', 'product')], name='Label-Scores')
         return keras.models.Model(self.model.inputs, scores(self.head(self.transformer.encoded))), scores
 
-    def lesson(self, texts, label, *_):
+    def lesson(self, texts, label, rng=None, *_):
         """The plain text and its label, or each label and its share of a soft one; there is nothing to mask."""
-        question, = self.questions(texts)
+        question, = self.questions(self.part(texts, rng))
         targets, weights = ([label], [1.]) if isinstance(label, int) else (list(range(len(label))), list(label))
         return Lesson(question.token_ids, question.segment_ids, question.positions * len(targets), targets, weights,
                       len(targets))

@@ -113,8 +113,10 @@ class TextClassifier(Predicting):
 
         Raises: UserError for no data, a label outside the task, an `out` that cannot be written.
         """
-        if settings.get('workers') and type(self).objective is not TextClassifier.objective:
-            raise UserError('Workers sum the loss of this library; an objective of your own trains in one process.')
+        if type(self).objective is not TextClassifier.objective and (
+                settings.get('workers') or (settings.get('accumulate') or 1) > 1):
+            raise UserError('Workers and accumulate sum the loss of parts of a batch, as that of a cloze or of plain '
+                            'fine-tuning is; an objective of your own trains in one process, on whole batches.')
         if not labelled and not unlabelled:
             raise UserError('Nothing to learn from: give labelled texts, unlabelled texts, or both.')
         labelled, unlabelled = self.examples(labelled or [], labelled=True), self.examples(unlabelled or [])

@@ -252,6 +252,7 @@ class Trainer(object):
             {name: getattr(self, name) for name in (
                 'learning_rate', 'prompt_learning_rate', 'batch_size', 'mask_rate', 'whole_words', 'auxiliary',
                 'auxiliary_weight', 'seed')},
+            **{'accumulate': self.accumulate} if self.accumulate > 1 else {},
             schedule=self.schedule if self.schedule == 'constant' else 'linear over %d epochs' % self.epochs,
             kind=self.classifier.kind, checkpoint=self.classifier.checkpoint.fingerprint,
             dropout=self.classifier.dropout_rates(), precision=self.classifier.precision,

@@ -38,11 +38,11 @@ class VatClassifier(FineTuningClassifier):
             raise UserError('Virtual adversarial training needs labelled texts; unlabelled ones help.')
         return TextClassifier.fit(self, labelled, unlabelled, dev, **settings)
 
-    def lesson(self, texts, label, *others):
+    def lesson(self, texts, label, rng=None, *others):
         """As in fine-tuning; of an unlabelled text nothing is wanted at its one place."""
         if label is not None:
-            return super(VatClassifier, self).lesson(texts, label, *others)
-        question, = self.questions(texts)
+            return super(VatClassifier, self).lesson(texts, label, rng, *others)
+        question, = self.questions(self.part(texts, rng))
         return Lesson(question.token_ids, question.segment_ids, question.positions, [0], [0.], 0)
 
     def objective(self, network, inputs, targets):

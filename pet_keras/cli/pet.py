@@ -48,7 +48,7 @@ def run(args):
     from pet_keras.classifiers.pet.ensemble import Ensemble
     from pet_keras.classifiers.pet.pet import Pet
     given = dict(patterns=args.patterns and args.patterns.split(','), maxlen=args.maxlen or 128, seeds=args.seeds,
-                 weights=args.weights, precision=args.precision)
+                 weights=args.weights, precision=args.precision, long=args.long or 'head')
     checkpoint = open_checkpoint(args)
     if args.unlabelled:
         classifier = Pet(args.task, checkpoint, generations=args.generations, temperature=args.temperature,

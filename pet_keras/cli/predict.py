@@ -5,7 +5,7 @@ import sys
 
 from pet_keras.cli.options import FILES, add_classifier_options, add_command, add_engine_option, calibrate
 from pet_keras.cli.options import open_classifier
-from pet_keras.data.reading import format_of, has_format
+from pet_keras.data.reading import format_of, has_format, sha256_of
 from pet_keras.errors import UserError
 
 RESUME = """
@@ -110,10 +110,13 @@ def _settings(args, sources, classifier):
     """What predictions depend on, for JSON: where it is not the same, a stopped command does not go on."""
     options = {k: v for k, v in vars(args).items() if k not in _NOT_OF_THE_ANSWER}
     files = [[source.path, source.format, source.sha256] for source in sources]
+    pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
+    task = [classifier.task.scoring(), classifier.task.aliases, pattern and pattern.string]
     model = args.model and sorted(
         [entry.name, entry.stat().st_size, entry.stat().st_mtime_ns] for entry in os.scandir(args.model))
     checkpoint = getattr(classifier, 'checkpoint', None)
-    return {'options': options, 'files': files, 'model': model, 'task': classifier.task.scoring(),
+    return {'options': options, 'files': files, 'model': model, 'task': task,
+            'calibrated on': args.calibrate_on and sha256_of(args.calibrate_on),
             'checkpoint': checkpoint and checkpoint.fingerprint}
 
 

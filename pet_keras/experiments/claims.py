@@ -2,7 +2,7 @@
 import numpy as np
 
 from pet_keras.experiments.statistics import Run, accuracy, area_under_roc, mean_figure, paired_bootstrap
-from pet_keras.experiments.tables import rows_of, runs_of
+from pet_keras.experiments.tables import as_text, rows_of, runs_of
 
 FIGURES = {'accuracy': accuracy, 'auc': area_under_roc}
 SELECTS = ('task', 'checkpoint', 'method', 'pattern', 'labelled')
@@ -47,7 +47,7 @@ def judge(claim, found, folder):
 
 def _selected(rows, wanted):
     """The rows that agree with a side of a claim; with `best: dev` the one among each checkpoint's that dev prefers."""
-    values = {key: [str(value) for value in (wanted[key] if isinstance(wanted[key], list) else [wanted[key]])]
+    values = {key: [as_text(value) for value in (wanted[key] if isinstance(wanted[key], list) else [wanted[key]])]
               for key in SELECTS if key in wanted}
     rows = [row for row in rows if all(row['labels' if key == 'labelled' else key] in of for key, of in values.items())]
     if wanted.get('best') != 'dev':

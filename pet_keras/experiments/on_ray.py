@@ -50,7 +50,7 @@ class RaySchedule(Schedule):
 
 def _absolute(place):
     """A checkpoint's folder as every machine finds it; a name stays one."""
-    return os.path.abspath(place) if os.path.exists(place) else place
+    return os.path.abspath(place) if place and os.path.exists(place) else place
 
 
 def _carry_out(request, cpus, path):

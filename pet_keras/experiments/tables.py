@@ -54,10 +54,11 @@ def _agrees(published, row, checkpoints):
     wanted = {'task': row['task'], 'method': row['method'], 'pattern': row['pattern'], 'labelled': row['labels']}
     if published.get('checkpoint') in checkpoints:
         wanted['checkpoint'] = row['checkpoint']
-    return all(_text(published[key]) == value for key, value in wanted.items() if key in published)
+    return all(as_text(published[key]) == value for key, value in wanted.items() if key in published)
 
 
-def _text(value):
+def as_text(value):
+    """A value of an experiment file as a row of a table has it."""
     return json.dumps(value) if isinstance(value, dict) else str(value)
 
 

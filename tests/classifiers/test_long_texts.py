@@ -57,7 +57,10 @@ def test_the_scores_of_windows_are_averaged_text_by_text(name, request):
     np.testing.assert_allclose(log_proba(classifier, [LONG, SHORT], 'windows'), expected, atol=1e-5)
 
 
-def test_in_training_another_window_is_shown_each_time_and_one_that_fits_without_a_draw(classifier):
+@pytest.mark.parametrize('name', ['classifier', 'fine_tuning'])
+def test_in_training_another_window_is_shown_each_time_and_one_that_fits_without_a_draw(name, request):
+    classifier = request.getfixturevalue(name)
+
     def shown(text, rng):
         lesson = classifier.lesson(classifier.tokenize(Example(text)), 0, rng, 0.)
         return ''.join(classifier.tokenizer.ids_to_tokens(lesson.token_ids))

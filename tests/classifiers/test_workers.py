@@ -118,5 +118,6 @@ def test_an_objective_of_ones_own_is_not_summed(still):
     class Own(ClozeClassifier):
         def objective(self, network, inputs, targets):
             return tf.reduce_mean(network(inputs, training=True))
-    with pytest.raises(UserError, match='objective of your own trains in one process'):
-        Own(TASK, still).fit(LABELLED[:4], workers=Workers(0, 2))
+    for settings in ({'workers': Workers(0, 2)}, {'accumulate': 2}):
+        with pytest.raises(UserError, match='objective of your own trains in one process'):
+            Own(TASK, still).fit(LABELLED[:4], **settings)

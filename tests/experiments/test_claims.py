@@ -70,6 +70,13 @@ def test_only_seeds_that_all_rows_of_a_side_have_count(tmp_path, verdicts):
     assert found['runs'] == [1, 1] and found['more'] == pytest.approx(50 * (_right(.8).mean() + _right(.2).mean()))
 
 
+def test_so_many_of_each_label_can_be_named(tmp_path, verdicts):
+    for k, share in ((8, .5), (16, .9)):
+        record(tmp_path, _right(share, seed=k), labelled={'per_label': k})
+    found, = verdicts({'labelled': {'per_label': 16}}, {'labelled': {'per_label': 8}})
+    assert found['verdict'] == HOLDS
+
+
 def test_nothing_is_said_of_what_has_not_run_or_ran_on_other_texts(tmp_path, verdicts):
     record(tmp_path, _right(.8), method='a')
     record(tmp_path, _right(.8), method='b', texts='y')

@@ -26,7 +26,7 @@ class Ensemble(TextClassifier):
     one at a time is.
 
     Arguments:
-        task, checkpoint, maxlen, dropout_rate, precision: see ClozeClassifier.
+        task, checkpoint, maxlen, dropout_rate, precision, long: see ClozeClassifier.
         patterns: names in the task, or patterns of your own; None: all of the task, for a causal model all whose blank
             comes last.
         seeds: models a pattern.
@@ -37,8 +37,8 @@ class Ensemble(TextClassifier):
     kind, exports = 'ensemble', False
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, patterns=None, maxlen=128, seeds=1, weights='uniform',
-                 dropout_rate=None, precision='float32'):
-        super(Ensemble, self).__init__(task, checkpoint, maxlen, dropout_rate, precision)
+                 dropout_rate=None, precision='float32', long='head'):
+        super(Ensemble, self).__init__(task, checkpoint, maxlen, dropout_rate, precision, long)
         if seeds < 1 or weights not in WEIGHTS:
             raise UserError('seeds is at least 1, and weights one of %s.' % ', '.join(WEIGHTS))
         self.tuning, self.dropout_rate, self.seeds, self.weights = AllWeights(), dropout_rate, seeds, weights
@@ -75,14 +75,14 @@ class Ensemble(TextClassifier):
             self._members = [self.new_member(i) for i in range(len(self.roster))] if self.places is None else [
                 ClozeClassifier.load(place) for place in self.places]
         for member in self._members:
-            member.precision, member.run_eagerly = self.precision, self.run_eagerly
+            member.precision, member.run_eagerly, member.long = self.precision, self.run_eagerly, self.long
         return self._members
 
     def new_member(self, i):
         """The untrained ClozeClassifier of this place."""
         _, pattern, seed = self.roster[i]
         return ClozeClassifier(self.task, self.checkpoint, pattern, self.maxlen, dropout_rate=self.dropout_rate,
-                               seed=seed, precision=self.precision, check_head=not i)
+                               seed=seed, precision=self.precision, long=self.long, check_head=not i)
 
     def label_scores(self, examples, batch_size=32, verbose=0):
         """See TextClassifier.label_scores."""
@@ -201,7 +201,7 @@ class Ensemble(TextClassifier):
         places = [os.path.join(folder, place) for place in fields['places']]
         checkpoint = find_checkpoint(places[0], read_header(places[0]))
         ensemble = cls(read_task(folder), checkpoint, fields['patterns'], fields['maxlen'], fields['seeds'],
-                       fields['weights'])
+                       fields['weights'], long=fields.get('long', 'head'))
         ensemble.places, ensemble.member_weights = places, np.array(fields['member_weights'])
         ensemble.offset, ensemble.report = fields['offset'], fields['report']
         return ensemble

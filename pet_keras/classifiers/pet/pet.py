@@ -26,7 +26,7 @@ class Pet(FineTuningClassifier):
     learns, and is not when it is asked: its probabilities are as sharp as the ensemble's.
 
     Arguments:
-        task, checkpoint, maxlen, dropout_rate, seed, precision: see FineTuningClassifier.
+        task, checkpoint, maxlen, dropout_rate, seed, precision, long: see FineTuningClassifier.
         patterns, seeds, weights: see Ensemble.
         generations: of iPET, see `Ensemble.fit`.
         temperature: above 0; what the ensemble's scores are divided by.
@@ -39,12 +39,13 @@ class Pet(FineTuningClassifier):
     without = ('labelled_share', 'unlabelled_weight')
 
     def __init__(self, task='sentiment', checkpoint=DEFAULT, patterns=None, maxlen=128, seeds=1, generations=0,
-                 weights='uniform', temperature=2., dropout_rate=None, seed=0, precision='float32'):
-        super(Pet, self).__init__(task, checkpoint, maxlen, 'all', dropout_rate, seed, precision)
+                 weights='uniform', temperature=2., dropout_rate=None, seed=0, precision='float32', long='head'):
+        super(Pet, self).__init__(task, checkpoint, maxlen, 'all', dropout_rate, seed, precision, long)
         if not temperature > 0:
             raise UserError('temperature is above 0.')
         self.temperature, self.generations, self.report = float(temperature), generations, []
-        self.ensemble = Ensemble(self.task, self.checkpoint, patterns, maxlen, seeds, weights, dropout_rate, precision)
+        self.ensemble = Ensemble(self.task, self.checkpoint, patterns, maxlen, seeds, weights, dropout_rate, precision,
+                                 long)
         self._asked = {key: self.ensemble.settings()[key] for key in ('patterns', 'seeds', 'weights')}
         # what trains: the scores by the temperature; the scorer is of `head` itself
         by_temperature = keras.layers.Lambda(lambda scores: scores / temperature, name='Temperature')
@@ -99,7 +100,7 @@ class Pet(FineTuningClassifier):
     def from_settings(cls, task, checkpoint, fields):
         """The untrained classifier that a saved one was, from what `settings` gave."""
         names = ('patterns', 'maxlen', 'seeds', 'generations', 'weights', 'temperature')
-        return cls(task, checkpoint, **{name: fields[name] for name in names})
+        return cls(task, checkpoint, **{name: fields[name] for name in names}, long=fields.get('long', 'head'))
 
     @classmethod
     def load(cls, folder, checkpoint=None):
