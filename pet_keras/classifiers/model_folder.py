@@ -102,7 +102,8 @@ def read_header(folder):
                 folder, 'add --engine onnx (in Python: OnnxClassifier)' if os.path.isfile(os.path.join(
                     folder, 'model.onnx')) else 'its predict.py runs it'))
         raise UserError('%s holds no %s: it is not a model that pet_keras trained%s.' % (
-            folder, HEADER, '' if os.path.isdir(folder) else ' (there is no such folder)'))
+            folder, HEADER, '' if os.path.isdir(folder) else ' (it is a file)' if os.path.exists(folder) else (
+                ' (there is no such folder)')))
     try:
         with open(path, encoding='utf-8') as reader:
             fields = json.load(reader)

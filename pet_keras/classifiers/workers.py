@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 
 from pet_keras.backend import tf
 from pet_keras.errors import UserError
@@ -100,14 +101,30 @@ def started_here(arguments, count=None):
     os.environ['TF_CONFIG'] = configs[0]
     others = [subprocess.Popen([sys.executable, '-m', 'pet_keras', *arguments], stdout=subprocess.DEVNULL,
                                env=dict(os.environ, TF_CONFIG=config)) for config in configs[1:]]
+    done = threading.Event()
+    threading.Thread(target=_end_with, args=(others, done), daemon=True).start()
     try:
         yield
+        done.set()
         for process in others:
-            process.wait(60)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(60)
     finally:
+        done.set()
         os.environ.pop('TF_CONFIG')
         if before:
             os.environ['TF_CONFIG'] = before
         for process in others:
             process.kill()
             process.wait()
+
+
+def _end_with(others, done):
+    """Ends this process, which would wait for them for ever, where one of the others ends before its work is done."""
+    while not done.wait(.5):
+        if any(process.poll() for process in others):
+            print('Another worker has ended, so this one ends too; start the command again with --resume.',
+                  file=sys.stderr, flush=True)
+            for process in others:
+                process.kill()
+            os._exit(1)

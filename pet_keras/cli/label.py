@@ -43,6 +43,8 @@ def add_parser(commands):
 
 def run(args):
     from pet_keras.serving.http import listen, make_server, serve, url_of
+    if args.long:
+        raise UserError('--long is for predict and evaluate; while labelling, the beginning of a text is read.')
     if args.every < 1 or args.seed < 0 or (args.maxlen or 1) < 1:
         raise UserError('--every and --maxlen are at least 1, --seed is 0 or more.')
     try:
@@ -107,6 +109,9 @@ def _open(args, task, words):
     from pet_keras.serving.labelling.session import Session
     kept = os.path.join(args.out, 'task.json')
     task = task or (Task.load(kept) if os.path.exists(kept) else None)
+    if task is not None and task.fields:
+        raise UserError('Task %s asks about fields or candidates beside the text, and the page shows one text or two.' % (
+            task.name))
     examples = read_examples(args.texts, task, False, format_by_ending(args.texts, args.format))
     if args.labelled:
         if task is None:

@@ -149,7 +149,7 @@ def _run(args):
 def _compare(history):
     """Says whether the training was of use by the dev texts."""
     before, best = history[0], max(history, key=lambda record: (record['dev_accuracy'], record['dev_log_likelihood']))
-    if before['epoch']:  # it learns in one go
+    if len(history) == 1 and before['epoch']:  # it learns in one go
         print('Dev accuracy %.2f%%.' % best['dev_accuracy'])
     elif best is before:
         print('No epoch was better on the dev texts than the untrained model (%.2f%%), which is kept: try more texts, '

@@ -44,6 +44,8 @@ def search_triggers(task, labelled, checkpoint=DEFAULT, dev=(), triggers=3, temp
     """
     if not labelled:
         raise UserError('A search needs labelled texts.')
+    if task.candidates:
+        raise UserError('Task %s has other label words for each text, for which nothing can be searched.' % task.name)
     if triggers < 1 or candidates < 1 or passes < 1:
         raise UserError('triggers, candidates and passes are at least 1.')
     search = _Search(task, checkpoint, template, triggers)
@@ -71,7 +73,7 @@ class _Search(object):
     """
     def __init__(self, task, checkpoint, template, triggers):
         causal = (checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)).is_causal
-        template = template or prompt_pattern(triggers, 'after' if causal else 'before', causal, task.is_pair)
+        template = template or prompt_pattern(triggers, 'after' if causal else 'before', causal, texts=task.slots.texts)
         self.template, self.triggers = template, unused_tokens(template)
         if not self.triggers:
             raise UserError('Pattern %r has no [unused] token, which a search would exchange.' % template)

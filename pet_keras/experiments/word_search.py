@@ -29,6 +29,8 @@ def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=3
 
     Raises: UserError for a label without a text, or `fit` without dev texts.
     """
+    if task.candidates:
+        raise UserError('Task %s has other label words for each text, for which nothing can be searched.' % task.name)
     if fit is not None and not dev:
         raise UserError('Combinations are fine-tuned to be ranked on dev texts: give some.')
     if top < 1 or keep < 1:

@@ -58,7 +58,7 @@ def test_the_settings_of_train_reach_the_training(run, tiny, reviews, tmp_path, 
 def test_train_reads_files_without_a_known_ending_as_format_says(run, fails, tiny, reviews, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(ClozeClassifier, 'fit', lambda self, *data, **settings: (
-        seen.append(data), setattr(self, 'history', [BEFORE])))
+        seen.append(data), setattr(self, 'history', [dict(BEFORE, epoch=0)])))
     with open(reviews, encoding='utf-8') as reader:
         table = reader.read()
     labelled, dev = write(tmp_path / 'reviews', table), write(tmp_path / 'dev.txt', table)

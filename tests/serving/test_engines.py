@@ -99,7 +99,7 @@ def test_models_of_all_kinds_answer_as_their_classifiers_and_prompts_share_a_mod
     assert engines['whole'].describe('whole')['patterns']['P6'] == {
         'pattern': '{text}评价：[MASK]', 'words': {'正面': ['好'], '负面': ['差']}}
     assert engines['fine'].describe('fine')['pattern'] is None
-    for name, said in (('fine', 'fine-tuned'), ('reviews', 'takes no other')):
+    for name, said in (('fine', 'fine-tuning reads the text alone'), ('reviews', 'takes no other')):
         with pytest.raises(UserError, match=said):
             engines[name].check(name, OWN, ['好'])
 
