@@ -5,6 +5,7 @@ measures that taste and takes it off; they differ in the texts it is measured on
 """
 import numpy as np
 
+from pet_keras.classifiers.metrics import log_softmax
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.errors import UserError
 
@@ -82,8 +83,7 @@ def less_mean_probability(scores):
     Arguments: `scores` float `[texts, labels]`, not normalised.
     """
     scores = np.asarray(scores, 'float64')
-    log_proba = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
-    return np.log(len(scores)) - np.logaddexp.reduce(log_proba, axis=0)
+    return np.log(len(scores)) - np.logaddexp.reduce(log_softmax(scores), axis=0)
 
 
 def prior_of(shares, labels, hard_labels):

@@ -8,6 +8,7 @@ from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.classifiers.loading import load
+from pet_keras.classifiers.metrics import log_softmax
 from pet_keras.data.example import as_example
 from pet_keras.errors import UserError
 
@@ -92,7 +93,7 @@ class PetClassifier(*_BASES):
         """Log-probabilities of `classes_`, float64 `[len(X), len(classes_)]`."""
         check_is_fitted(self)
         scores = self.classifier_.predict_log_proba(_examples(_texts(X)), self.batch_size or 32)[:, self._columns]
-        return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+        return log_softmax(scores)
 
     def predict_proba(self, X):
         """Probabilities of `classes_`, float64 `[len(X), len(classes_)]`; rows sum to 1."""

@@ -2,6 +2,11 @@
 import numpy as np
 
 
+def log_softmax(scores):
+    """Log-probabilities of scores float `[texts, labels]`."""
+    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+
+
 def classification_report(true_labels, log_proba, labels):
     """Accuracy and per-label figures.
 

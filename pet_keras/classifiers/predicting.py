@@ -4,7 +4,7 @@ import numpy as np
 from pet_keras.backend import keras
 from pet_keras.classifiers.calibration import NEED_TEXTS, offset_of
 from pet_keras.classifiers.items import check_hard
-from pet_keras.classifiers.metrics import classification_report
+from pet_keras.classifiers.metrics import classification_report, log_softmax
 from pet_keras.classifiers.scorer import Scorer
 from pet_keras.cloze.batching import question_batches
 from pet_keras.errors import UserError
@@ -60,8 +60,7 @@ class Predicting(object):
 
         Arguments: `examples` as in `predict`; `verbose` 1 shows a progress bar.
         """
-        scores = self.label_scores(examples, batch_size, verbose)
-        return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+        return log_softmax(self.label_scores(examples, batch_size, verbose))
 
     def predict_proba(self, examples, batch_size=32, verbose=0):
         """Probabilities of the labels, float64 `[len(examples), len(labels)]`; rows sum to 1."""

@@ -1,7 +1,7 @@
 """Softmax regression: a linear classifier on features that stay as they are, solved to its one optimum."""
 import numpy as np
 
-from pet_keras.classifiers.metrics import classification_report
+from pet_keras.classifiers.metrics import classification_report, log_softmax
 from pet_keras.errors import UserError
 
 INSTALL = 'Type:  pip install "pet-keras[sklearn]"'
@@ -24,7 +24,7 @@ def softmax_regression(features, targets, penalty):
 
     def loss(weights):
         kernel, bias = _parts(weights, labels)
-        log_p = _log_softmax(features @ kernel + bias)
+        log_p = log_softmax(features @ kernel + bias)
         error = (np.exp(log_p) - targets) / texts
         return (-(targets * log_p).sum() / texts + penalty / 2. * (kernel ** 2).sum(),
                 np.concatenate([features.T @ error + penalty * kernel, error.sum(axis=0)[None]]).ravel())
@@ -46,7 +46,7 @@ def best_regression(features, targets, penalties, dev=None):
         score = 0.
         if dev:
             labels = list(range(len(bias)))
-            report = classification_report(dev[1], _log_softmax(dev[0] @ kernel + bias), labels)
+            report = classification_report(dev[1], log_softmax(dev[0] @ kernel + bias), labels)
             score = report['accuracy'], report['log_likelihood']
         found.append((score, kernel, bias, penalty))
     return max(found, key=lambda one: one[0])[1:]
@@ -60,7 +60,3 @@ def one_hot(targets, labels):
 def _parts(weights, labels):
     weights = weights.reshape(-1, labels)
     return weights[:-1], weights[-1]
-
-
-def _log_softmax(logits):
-    return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)

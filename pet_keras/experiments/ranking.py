@@ -6,7 +6,7 @@ import numpy as np
 from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.calibration import match_prior
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
-from pet_keras.classifiers.metrics import area_under_roc
+from pet_keras.classifiers.metrics import area_under_roc, log_softmax
 from pet_keras.errors import UserError
 
 # pattern: a string; words: dict label → words. information in bits; auc, accuracy (percent) and their 95 % intervals
@@ -69,7 +69,7 @@ def _figures(name, pattern, words, scores, truth, folds, seed):
         prior = np.bincount(truth[others], minlength=labels) + .5
         answers = own[~others] + match_prior(own[others], prior / prior.sum())
         right[~others] = answers.argmax(axis=1) == truth[~others]
-    auc = area_under_roc(truth, own - np.logaddexp.reduce(own, axis=1, keepdims=True))
+    auc = area_under_roc(truth, log_softmax(own))
     drawn = rng.integers(len(truth), size=(1000, len(truth)))
     areas = [area_under_roc(truth[i], own[i]) for i in drawn]
     areas = [area for area in areas if area is not None]
@@ -83,7 +83,7 @@ def _interval(values):
 
 def mutual_information(scores):
     """H(mean p) - mean H(p) in bits, where p is the softmax of scores `[texts, labels]`."""
-    log_p = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    log_p = log_softmax(scores)
     p = np.exp(log_p)
     mean = p.mean(axis=0)
     entropy = -np.sum(np.where(mean > 0, mean * np.log(np.maximum(mean, 1e-300)), 0.))

@@ -8,6 +8,7 @@ from pet_keras.backend import tf
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.classifiers.metrics import log_softmax
 from pet_keras.cloze.batching import question_batches
 from pet_keras.cloze.prompt_pattern import prompt_pattern, unused_tokens
 from pet_keras.errors import UserError
@@ -101,7 +102,7 @@ class _Search(object):
         likely, right = [], []
         for labels, *inputs in texts:
             scores = self.scorer.score(inputs, self.classifier.precision)
-            likely.extend(scores[np.arange(len(labels)), labels] - np.logaddexp.reduce(scores, axis=1))
+            likely.extend(log_softmax(scores)[np.arange(len(labels)), labels])
             right.extend(scores.argmax(axis=1) == labels)
         return float(np.mean(likely)), 100. * float(np.mean(right))
 

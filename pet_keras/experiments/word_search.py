@@ -6,6 +6,7 @@ import numpy as np
 
 from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.classifiers.metrics import log_softmax
 from pet_keras.errors import UserError
 from pet_keras.experiments.proposals import blank_log_probs, writable_tokens
 
@@ -66,7 +67,7 @@ def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=3
 
 def _figures(scores, truth):
     """(accuracy in percent, mean log-probability of the right label) of scores `[texts, labels]`."""
-    likely = scores[np.arange(len(truth)), truth] - np.logaddexp.reduce(scores, axis=1)
+    likely = log_softmax(scores)[np.arange(len(truth)), truth]
     return 100. * float(np.mean(scores.argmax(axis=1) == truth)), float(likely.mean())
 
 

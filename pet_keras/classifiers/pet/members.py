@@ -5,9 +5,9 @@ from collections import Counter
 
 import numpy as np
 
-from pet_keras.classifiers.metrics import classification_report
+from pet_keras.classifiers.metrics import classification_report, log_softmax
 from pet_keras.classifiers.pet.generations import LIKELIEST, choose_teachers, draw, sizes
-from pet_keras.classifiers.pet.soft_labels import combine, log_softmax, soften, write_labels
+from pet_keras.classifiers.pet.soft_labels import combine, soften, write_labels
 from pet_keras.classifiers.pet.stages import fit_once
 from pet_keras.data.reading import Row
 from pet_keras.data.writing import write_predictions

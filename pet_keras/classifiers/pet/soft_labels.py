@@ -3,6 +3,8 @@ import json
 
 import numpy as np
 
+from pet_keras.classifiers.metrics import log_softmax
+
 
 def combine(scores, weights=None):
     """The models' scores as one: their weighted mean (arXiv 2001.07676, section 3.3, step 2).
@@ -21,11 +23,6 @@ def soften(scores, temperature=1.):
     Above 1 it leaves more to the labels that are not the likeliest (arXiv 1503.02531, section 2).
     """
     return np.exp(log_softmax(np.asarray(scores, 'float64') / temperature))
-
-
-def log_softmax(scores):
-    """Log-probabilities of scores float `[texts, labels]`."""
-    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
 
 def write_labels(path, examples):

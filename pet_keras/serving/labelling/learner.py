@@ -6,6 +6,7 @@ import numpy as np
 
 from pet_keras.backend import keras, precision, tf
 from pet_keras.classifiers.calibration import match_prior
+from pet_keras.classifiers.metrics import log_softmax
 from pet_keras.cloze.batching import question_batches
 from pet_keras.errors import UserError
 from pet_keras.networks.models import model_inputs
@@ -70,7 +71,7 @@ class ActiveLearner(object):
             some = np.random.default_rng(self.seed).permutation(first)[:_ENOUGH]
             scores[first] += match_prior(scores[some], np.ones(len(self.labels)) / len(self.labels))
         scored = self.scored_by >= 0
-        scores[scored] = np.exp(_log_softmax(scores[scored]))
+        scores[scored] = np.exp(log_softmax(scores[scored]))
         return scores
 
     def score(self, most=256):
@@ -169,7 +170,7 @@ class ActiveLearner(object):
             for held in np.unique(fold):
                 self._fit({place: answers[place] for place in places[fold != held].tolist()})
                 for some, scores, _ in self._read(places[fold == held]):
-                    found[some] = _log_softmax(scores)
+                    found[some] = log_softmax(scores)
         finally:
             self._set_weights(kept)
         return found[places]
@@ -206,7 +207,3 @@ class ActiveLearner(object):
                     self.scored_by = np.where(found['scored'], 0, -1)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # none, or a damaged one
             pass
-
-
-def _log_softmax(scores):
-    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
