@@ -66,8 +66,8 @@ class FolderLock(object):
     def _refuse(self, holder, then=''):
         who = 'process %s on %s, since %s' % tuple(holder.get(k) for k in ('process', 'host', 'since')) if holder else (
             'another process')
-        raise UserError('%s: another pet-keras works in this folder (%s): wait for it, or give another with '
-                        '--out.%s' % (self.folder, who, then))
+        raise UserError('%s is in use: another pet-keras works in this folder (%s): wait for it, or give another '
+                        'with --out.%s' % (self.folder, who, then))
 
     def _beat(self):
         while not self._closed.wait(_BEAT):

@@ -3,8 +3,8 @@ import os
 import sys
 
 from pet_keras.checkpoints.shipped import DEFAULT
-from pet_keras.cli.options import add_command, add_model_options
-from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
+from pet_keras.cli.options import add_command, add_model_options, check_serve_extra, read_texts
+from pet_keras.data.reading import FORMATS
 from pet_keras.errors import UserError
 
 EXAMPLE = """\
@@ -47,13 +47,7 @@ def run(args):
         raise UserError('--long is for predict and evaluate; while labelling, the beginning of a text is read.')
     if args.every < 1 or args.seed < 0 or (args.maxlen or 1) < 1:
         raise UserError('--every and --maxlen are at least 1, --seed is 0 or more.')
-    try:
-        import fastapi  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError:
-        raise UserError('pet-keras label needs FastAPI, uvicorn and prometheus_client. Type:  pip install '
-                        '"pet-keras[serve]"') from None
+    check_serve_extra('label')
     from pet_keras.serving.labelling.app import build_app
     from pet_keras.serving.labelling.background import Background
     from pet_keras.serving.labelling.board import Board
@@ -106,23 +100,27 @@ def _task(args):
 def _open(args, task, words):
     """The Session of --out, with the texts and labels of the files, and its task where there is one by now."""
     from pet_keras.cloze.task import Task
+    from pet_keras.serving.answers import check_servable
     from pet_keras.serving.labelling.session import Session
     kept = os.path.join(args.out, 'task.json')
     task = task or (Task.load(kept) if os.path.exists(kept) else None)
-    if task is not None and task.fields:
-        raise UserError('Task %s asks about fields or candidates beside the text, and the page shows one text or two.' % (
-            task.name))
-    examples = read_examples(args.texts, task, False, format_by_ending(args.texts, args.format))
+    if task is not None:
+        check_servable(task)
+    examples = read_texts(args.texts, task, args, False)
     if args.labelled:
         if task is None:
             raise UserError('--labelled has labels of a task: say which, with --task, or with --labels and --pattern.')
-        examples += read_examples(args.labelled, task, True, format_by_ending(args.labelled, args.format))
-    session = Session(args.out, examples)
-    if task is not None:
-        session.use(task)
+        examples += read_texts(args.labelled, task, args)
     if words and task is not None and list(words) != task.labels:
         raise UserError('%s was begun with the labels %s, not %s: choose another --out.' % (
             args.out, ', '.join(task.labels), ', '.join(words)))
+    session = Session(args.out, examples)
+    try:
+        if task is not None:
+            session.use(task)
+    except UserError:
+        session.close()
+        raise
     return session
 
 

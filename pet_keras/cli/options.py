@@ -91,6 +91,22 @@ def check_onnx(args):
         raise UserError('--precision is of --engine tensorflow; pet-keras export --int8 writes a less exact model.')
 
 
+def check_serve_extra(command):
+    """Raises UserError where what serves pages is not installed."""
+    try:
+        import fastapi  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise UserError('pet-keras %s needs FastAPI, uvicorn and prometheus_client. Type:  pip install '
+                        '"pet-keras[serve]"' % command) from None
+
+
+def read_texts(path, task, args, labelled=True):
+    """The Examples of a file, whose format its ending says, or else --format."""
+    return read_examples(path, task, labelled, format_by_ending(path, args.format))
+
+
 def open_classifier(args):
     """The trained model of --model, with --engine onnx an exported one, or the untrained one of --task."""
     if getattr(args, 'engine', None) == 'onnx':
@@ -112,8 +128,7 @@ def calibrate(classifier, args, examples):
     """Carries out --calibrate, on the texts of --calibrate-on or on `examples`, without their labels."""
     check_calibration(args)
     if args.calibrate_on:
-        examples = read_examples(args.calibrate_on, classifier.task, False,
-                                 format_by_ending(args.calibrate_on, args.format))
+        examples = read_texts(args.calibrate_on, classifier.task, args, False)
     if args.calibrate:
         examples = [example._replace(label=None) for example in examples] if calibrates_on_texts(args) else None
         classifier.calibrate(examples, args.calibrate, batch_size=args.batch_size)

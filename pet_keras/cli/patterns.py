@@ -2,8 +2,8 @@
 import itertools
 import json
 
-from pet_keras.cli.options import FILES, add_actions, add_command, open_checkpoint
-from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
+from pet_keras.cli.options import FILES, add_actions, add_command, open_checkpoint, read_texts
+from pet_keras.data.reading import FORMATS
 from pet_keras.errors import UserError
 
 
@@ -82,7 +82,7 @@ def run(args):
 
 
 def _read(path, task, args, labelled=True):
-    return read_examples(path, task, labelled, format_by_ending(path, args.format)) if path else []
+    return read_texts(path, task, args, labelled) if path else []
 
 
 def run_search(args):

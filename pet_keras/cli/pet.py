@@ -1,6 +1,6 @@
 """`pet-keras pet`: the complete PET, from labelled and unlabelled texts to one classifier."""
-from pet_keras.cli.options import FILES, add_command, add_model_options, open_checkpoint
-from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
+from pet_keras.cli.options import FILES, add_command, add_model_options, open_checkpoint, read_texts
+from pet_keras.data.reading import FORMATS
 
 EXAMPLE = """\
   pet-keras pet --task sentiment --labelled reviews.train.tsv --unlabelled reviews.unlabelled.txt \\
@@ -57,7 +57,7 @@ def run(args):
         classifier = Ensemble(args.task, checkpoint, **given)
 
     def read(path, labelled=True):
-        return path and read_examples(path, classifier.task, labelled, format_by_ending(path, args.format))
+        return path and read_texts(path, classifier.task, args, labelled)
     settings = {name: getattr(args, name) for name in ('epochs', 'batch_size', 'learning_rate', 'mask_rate')}
     settings.update(seed=args.seed, out=args.out, verbose=1)
     if args.unlabelled:

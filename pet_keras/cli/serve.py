@@ -2,7 +2,8 @@
 import os
 import sys
 
-from pet_keras.cli.options import add_command, add_engine_option, add_model_options, check_onnx, open_classifier
+from pet_keras.cli.options import add_command, add_engine_option, add_model_options, check_onnx
+from pet_keras.cli.options import check_serve_extra, open_classifier
 from pet_keras.errors import UserError
 
 EXAMPLE = """\
@@ -94,13 +95,7 @@ def _engines(args, folders):
 
 def _check(args):
     """Raises UserError for a number out of range, or where FastAPI is missing."""
-    try:
-        import fastapi  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError:
-        raise UserError('pet-keras serve needs FastAPI, uvicorn and prometheus_client. Type:  pip install '
-                        '"pet-keras[serve]"') from None
+    check_serve_extra('serve')
     if args.engine == 'onnx':
         check_onnx(args)
     for name in ('batch_size', 'queue', 'timeout', 'max_text', 'max_texts'):

@@ -1,8 +1,8 @@
 """`pet-keras task`: the shipped tasks, how a task reads, and what a checkpoint will make of it."""
 import json
 
-from pet_keras.cli.options import add_actions, add_command, open_checkpoint
-from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
+from pet_keras.cli.options import add_actions, add_command, open_checkpoint, read_texts
+from pet_keras.data.reading import FORMATS
 from pet_keras.errors import UserError
 
 
@@ -43,7 +43,7 @@ def lint_task(args):
     from pet_keras.experiments.linting import lint
     task, unlabelled = Task.load(args.name), None
     if args.unlabelled:
-        unlabelled = read_examples(args.unlabelled, task, False, format_by_ending(args.unlabelled, args.format))
+        unlabelled = read_texts(args.unlabelled, task, args, False)
     found = lint(task, open_checkpoint(args), unlabelled, args.maxlen)
     for one in found:
         print(json.dumps(one._asdict(), ensure_ascii=False) if args.json else '%-7s %s: %s %s' % one)

@@ -5,8 +5,8 @@ import os
 from pet_keras.classifiers.kinds import class_of
 from pet_keras.classifiers.methods import DEFAULT, METHODS, arguments, check_given
 from pet_keras.cli.options import FILES, add_calibration, add_command, add_model_options, calibrates_on_texts
-from pet_keras.cli.options import check_calibration, open_checkpoint
-from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
+from pet_keras.cli.options import check_calibration, open_checkpoint, read_texts
+from pet_keras.data.reading import FORMATS
 from pet_keras.errors import UserError
 
 _HELP = FILES + '\n\nmethods, of which not all take every option:\n' + '\n'.join(
@@ -132,7 +132,7 @@ def _run(args):
     print('%s; %s' % ('pattern ' + pattern.string if pattern else args.method, classifier.tuning.describe()))
 
     def read(path, labelled=True):
-        return path and read_examples(path, classifier.task, labelled, format_by_ending(path, args.format))
+        return path and read_texts(path, classifier.task, args, labelled)
     labelled, unlabelled, dev = read(args.labelled), read(args.unlabelled, False), read(args.dev)
     others = read(args.calibrate_on, False) or unlabelled or dev
     classifier.fit(labelled, unlabelled, dev, verbose=1, **{k: value for k, value in given.items() if k in fit})
@@ -149,7 +149,7 @@ def _run(args):
 def _compare(history):
     """Says whether the training was of use by the dev texts."""
     before, best = history[0], max(history, key=lambda record: (record['dev_accuracy'], record['dev_log_likelihood']))
-    if len(history) == 1 and before['epoch']:  # it learns in one go
+    if before['epoch']:  # it learns in one go
         print('Dev accuracy %.2f%%.' % best['dev_accuracy'])
     elif best is before:
         print('No epoch was better on the dev texts than the untrained model (%.2f%%), which is kept: try more texts, '

@@ -1,6 +1,19 @@
 """What a server says of its models, and how it says their answers. It loads no TensorFlow."""
 import numpy as np
 
+from pet_keras.cloze.fields import PAIR, TEXT
+from pet_keras.errors import UserError
+
+
+def check_servable(task, long=None):
+    """Raises UserError for a task, or a way of reading long texts, that a service or an export cannot carry out."""
+    if task.slots not in (TEXT, PAIR) or task.candidates:
+        raise UserError('Task %s asks about fields or candidates beside the text: pet-keras predict answers it; a '
+                        'service or an exported model reads one text or two.' % task.name)
+    if long:
+        raise UserError('A model of long=%r reads parts of a text: pet-keras predict does that; several prompts on one '
+                        'model, or an exported one, read its head.' % long)
+
 
 def description(name, kind, task, pattern, patterns=(), fills=False, is_causal=False):
     """The fields of GET /v1/models for one model.

@@ -11,8 +11,8 @@ from pet_keras.classifiers.loading import load
 from pet_keras.classifiers.model_folder import read_header
 from pet_keras.errors import UserError
 from pet_keras.networks.fill import fill_mask
-from pet_keras.serving.answers import description
-from pet_keras.serving.prompt_server import PromptServer, check_servable
+from pet_keras.serving.answers import check_servable, description
+from pet_keras.serving.prompt_server import PromptServer
 
 
 class ClassifierEngine(object):

@@ -10,8 +10,8 @@ from pet_keras.backend import no_chatter, tf
 from pet_keras.errors import UserError
 from pet_keras.networks.models import model_inputs
 from pet_keras.serving import questions
+from pet_keras.serving.answers import check_servable
 from pet_keras.serving.onnx_graph import to_onnx
-from pet_keras.serving.prompt_server import check_servable
 
 INPUTS = ('token_ids', 'segment_ids', 'positions')
 INSTALL = 'Type:  pip install "pet-keras[onnx]"'

@@ -7,23 +7,13 @@ from pet_keras.backend import keras, tf
 from pet_keras.classifiers.model_folder import damaged, find_checkpoint, read_added, read_header, read_task
 from pet_keras.cloze.batching import pad, question_batches
 from pet_keras.cloze.cloze import Cloze
-from pet_keras.cloze.fields import PAIR, TEXT
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.errors import UserError
 from pet_keras.networks.fill import fill_mask
 from pet_keras.networks.label_scores import LabelScores
 from pet_keras.networks.models import build, model_inputs
 from pet_keras.networks.tuning import Prompt
-
-
-def check_servable(task, long=None):
-    """Raises UserError for a task, or a way of reading long texts, that a service or an export cannot carry out."""
-    if task.slots not in (TEXT, PAIR) or task.candidates:
-        raise UserError('Task %s asks about fields or candidates beside the text: pet-keras predict answers it; a '
-                        'service or an exported model reads one text or two.' % task.name)
-    if long:
-        raise UserError('A model of long=%r reads parts of a text: pet-keras predict does that; several prompts on one '
-                        'model, or an exported one, read its head.' % long)
+from pet_keras.serving.answers import check_servable
 
 
 class PromptServer(object):

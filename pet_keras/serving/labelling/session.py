@@ -1,5 +1,4 @@
 """Session: what a person said about texts. It is on disk before it counts."""
-import fcntl
 import hashlib
 import json
 import os
@@ -7,6 +6,7 @@ import threading
 import time
 from collections import Counter
 
+from pet_keras.checkpoints.lock import FolderLock
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.data.rows import parse_json
@@ -36,14 +36,21 @@ class Session(object):
     """
     def __init__(self, folder, examples):
         self.folder, self._guard = folder, threading.RLock()
-        self._lock = _lock(folder)
+        self._lock, self._file = _lock(folder), None
+        try:
+            self._open(examples)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, examples):
         self.examples, self.ids, self.index, self._given = [], [], {}, {}
         for example in examples:
             self._add(example)
-        path = os.path.join(folder, _TASK)
+        path = os.path.join(self.folder, _TASK)
         self.task, self._events = Task.load(path) if os.path.exists(path) else None, []  # (id, label)
         self._answers = {}  # id → the labels that it got, the last one valid
-        self._file = open(os.path.join(folder, _ANSWERS), 'ab+', buffering=0)
+        self._file = open(os.path.join(self.folder, _ANSWERS), 'ab+', buffering=0)
         self._size = self._read()
         if self.task is not None:
             self.use(self.task)
@@ -142,7 +149,8 @@ class Session(object):
 
     def close(self):
         """Lets others have the folder."""
-        self._file.close()
+        if self._file:
+            self._file.close()
         self._lock.close()
 
     # --- the file -------------------------------------------------------------------------------------
@@ -193,16 +201,8 @@ class Session(object):
 
 
 def _lock(folder):
-    """A file that keeps other sessions out while it is open, and across which a kill leaves nothing."""
+    """The FolderLock of a session's folder; UserError where it holds something else."""
     there = os.listdir(folder) if os.path.isdir(folder) else []
-    if there and _LOCK not in there:
+    if set(there) - {_LOCK} and _ANSWERS not in there:
         raise UserError('%s holds other files: choose another --out.' % folder)
-    os.makedirs(folder, exist_ok=True)
-    file = open(os.path.join(folder, _LOCK), 'a')
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise UserError('%s is in use: another pet-keras label works in it. Close that, or choose another '
-                        '--out.' % folder) from None
-    return file
+    return FolderLock(folder, _LOCK)
