@@ -27,7 +27,7 @@ class FolderLock(object):
     """
     def __init__(self, folder, name='lock'):
         if os.path.exists(folder) and not os.path.isdir(folder):
-            raise UserError('%s is a file, not a folder.' % folder)
+            raise UserError('%s cannot be written: it is a file, not a folder.' % folder)
         os.makedirs(folder, exist_ok=True)
         self.folder, self.path, self._closed = folder, os.path.join(folder, name), threading.Event()
         self._file = self._open()

@@ -10,8 +10,8 @@ from pet_keras.serving.schemas import schemas
 from pet_keras.serving.web import add_errors, add_page
 
 PAGES = {'/': ('index.html', 'text/html'), '/docs': ('docs.html', 'text/html'),
-         '/page.js': ('page.js', 'text/javascript'), '/docs.js': ('docs.js', 'text/javascript'),
-         '/page.css': ('page.css', 'text/css')}
+         '/common.js': ('common.js', 'text/javascript'), '/page.js': ('page.js', 'text/javascript'),
+         '/docs.js': ('docs.js', 'text/javascript'), '/page.css': ('page.css', 'text/css')}
 _ASKED = ('/v1/classify', '/v1/fill', '/v1/models', '/metrics')
 _OPEN = ('/healthz', '/openapi.json', *PAGES)  # without a key: they tell nothing of the models
 _WHY = {400: 'not JSON', 401: 'no key, or a wrong one', 404: 'no such model', 408: 'the body did not come in time',

@@ -1,4 +1,6 @@
 """Fixtures of the command line's tests: a small model, and one that `pet-keras train` wrote."""
+import builtins
+
 import pytest
 from six_reviews import LABELS, TEXTS, write
 
@@ -44,3 +46,15 @@ def exported(model, tmp_path_factory):
     out = str(tmp_path_factory.mktemp('exported') / 'out')
     assert main(['export', '--model', model, '--to', 'onnx', out]) == 0
     return out
+
+
+@pytest.fixture
+def without_extra(monkeypatch):
+    """As where the extra [serve] is not installed."""
+    imported = builtins.__import__
+
+    def missing(name, *args, **kwargs):
+        if name == 'fastapi':
+            raise ImportError(name)
+        return imported(name, *args, **kwargs)
+    monkeypatch.setattr(builtins, '__import__', missing)

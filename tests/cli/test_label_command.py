@@ -1,9 +1,6 @@
 """`pet-keras label` as people start it: a process, killed and started again, and what is wrong with the command."""
-import builtins
 import json
-import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +9,7 @@ import time
 import urllib.request
 
 import pytest
+from chromium import chromium
 from six_reviews import TEXTS, write
 
 from pet_keras.classifiers.loading import load
@@ -26,8 +24,6 @@ try:
 except ImportError:
     fastapi = None
 with_extra = pytest.mark.skipif(fastapi is None, reason='the extra [serve] is not installed')
-CHROMIUM = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, (
-    'chromium', 'chromium-browser', 'google-chrome'))), None)
 PILE = ['房间很干净，第%d间' % i if i % 3 else '又吵又脏，第%d间' % i for i in range(30)]
 
 
@@ -66,15 +62,10 @@ def begin():
 
 @pytest.fixture
 def page():
-    api = pytest.importorskip('playwright.sync_api', reason='Playwright is not installed')
-    if CHROMIUM is None:
-        pytest.skip('no Chromium: install one, or name it in the environment variable CHROMIUM')
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox', '--disable-gpu'])
+    with chromium() as browser:
         found = browser.new_context(locale='en-US').new_page()
         found.set_default_timeout(60000)
         yield found
-        browser.close()
 
 
 def _is_running(pid):
@@ -189,14 +180,7 @@ def test_a_folder_that_was_begun_with_other_labels_is_refused(fails, tmp_path):
     assert 'begun with the labels 好评, 差评, not 正面, 负面' in fails(*args, '--task', 'sentiment')
 
 
-def test_without_the_extra_the_error_says_what_to_type(fails, monkeypatch):
-    imported = builtins.__import__
-
-    def missing(name, *args, **kwargs):
-        if name == 'fastapi':
-            raise ImportError(name)
-        return imported(name, *args, **kwargs)
-    monkeypatch.setattr(builtins, '__import__', missing)
+def test_without_the_extra_the_error_says_what_to_type(fails, without_extra):
     assert 'pip install "pet-keras[serve]"' in fails('label', 'a.txt', '--task', 'sentiment', '--out', 'out')
 
 

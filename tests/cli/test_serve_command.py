@@ -1,4 +1,3 @@
-import builtins
 import contextlib
 import json
 import threading
@@ -122,14 +121,7 @@ def test_a_file_of_keys_opens_other_interfaces(serving, model, tmp_path):
     assert serving(ask, '--model', model, '--host', '0.0.0.0', '--api-key-file', keys) == (401, 200)
 
 
-def test_without_the_extra_the_error_says_what_to_type(fails, monkeypatch):
-    imported = builtins.__import__
-
-    def missing(name, *args, **kwargs):
-        if name == 'fastapi':
-            raise ImportError(name)
-        return imported(name, *args, **kwargs)
-    monkeypatch.setattr(builtins, '__import__', missing)
+def test_without_the_extra_the_error_says_what_to_type(fails, without_extra):
     assert 'pip install "pet-keras[serve]"' in fails('serve', '--task', 'sentiment')
 
 

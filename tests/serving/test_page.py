@@ -1,7 +1,5 @@
-"""The page in a real browser. Chromium's path is looked for, or said by the environment variable CHROMIUM."""
-import os
+"""The page in a real browser; see tests/chromium.py for Chromium's path."""
 import re
-import shutil
 
 import pytest
 
@@ -11,8 +9,6 @@ api = pytest.importorskip('playwright.sync_api', reason='Playwright is not insta
 
 from stub_site import Stub, running  # noqa: E402
 
-CHROMIUM = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, (
-    'chromium', 'chromium-browser', 'google-chrome'))), None)
 KEY = 'a-key-of-sixteen-or-more'
 
 
@@ -35,17 +31,6 @@ class Exported(Stub):
 
 
 @pytest.fixture(scope='module')
-def browser():
-    if CHROMIUM is None:
-        pytest.skip('no Chromium: install one, or name it in the environment variable CHROMIUM')
-    with api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=[
-            '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'])
-        yield found
-        found.close()
-
-
-@pytest.fixture(scope='module')
 def engines():
     return {'stub': Stub(), 'pairs': Pairs(), 'exported': Exported()}
 
@@ -57,26 +42,14 @@ def site(engines):
 
 
 @pytest.fixture
-def open_page(browser):
-    """Opens a page; what it asks of other sites, and what goes wrong in it, fails the test."""
-    contexts, wrong = [], []
-
-    def call(url, locale='en-US', has_models=True, **settings):
-        contexts.append(browser.new_context(locale=locale, **settings))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(10000)
-        page.on('pageerror', lambda error: wrong.append(str(error)))
-        page.on('console', lambda message: wrong.append(message.text) if 'Content Security' in message.text else None)
-        page.on('request', lambda request: wrong.append(request.url)
-                if not request.url.startswith((url, 'data:')) else None)
-        page.goto(url)
+def open_page(open_page):
+    """Opens the page and waits for its models, unless it cannot have them."""
+    def call(*args, has_models=True, **settings):
+        page = open_page(*args, **settings)
         if has_models:
-            api.expect(page.locator('#text')).not_to_have_value('')  # the task's example: it has the models
+            api.expect(page.locator('#text')).not_to_have_value('')  # the task's example
         return page
-    yield call
-    for context in contexts:
-        context.close()
-    assert wrong == []
+    return call
 
 
 def ask(page, text, done='Result: '):

@@ -10,9 +10,10 @@ from pet_keras.serving.labelling.views import list_of, proposals_of, state_of, v
 from pet_keras.serving.metrics import Metrics
 from pet_keras.serving.web import add_errors, add_page
 
-PAGES = {'/': ('label.html', 'text/html'), '/label.js': ('label.js', 'text/javascript'),
-         '/curve.js': ('curve.js', 'text/javascript'), '/say.js': ('say.js', 'text/javascript'),
-         '/page.css': ('page.css', 'text/css'), '/label.css': ('label.css', 'text/css')}
+PAGES = {'/': ('label.html', 'text/html'), '/common.js': ('common.js', 'text/javascript'),
+         '/say.js': ('say.js', 'text/javascript'), '/curve.js': ('curve.js', 'text/javascript'),
+         '/label.js': ('label.js', 'text/javascript'), '/page.css': ('page.css', 'text/css'),
+         '/label.css': ('label.css', 'text/css')}
 _ASKED = ('/v1/state', '/v1/next', '/v1/answer', '/v1/undo', '/v1/texts', '/v1/proposals', '/v1/task', '/v1/finish')
 _BODY, _TIMEOUT = 2 ** 20, 30.
 

@@ -1,34 +1,12 @@
 // The labelling page. Whatever came from a person or a model becomes text (textContent), never markup.
 'use strict';
 const KEYS = '1234567890qwertyiopadfghjklzxcvbnm'; // S skips and U undoes
-const at = (id) => document.getElementById(id);
 const mine = sessionStorage.getItem('window') ?? crypto.getRandomValues(new Uint32Array(2)).join('-');
 sessionStorage.setItem('window', mine);
 let state = null, current = null, busy = false, listed = '', start = 0;
 
-function element(name, text = '', attributes = {}) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
-
-// Fetches JSON; an Error with a line for people, and the status, where that fails.
-async function fetched(path, body) {
-  const options = body === undefined ? {} : {
-    method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' },
-  };
-  let response;
-  try {
-    response = await fetch(path, options);
-  } catch {
-    throw new Error(say('unreachable'));
-  }
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) return answer;
-  const message = answer.error?.message ?? say('wrong', { status: response.status });
-  throw Object.assign(new Error(response.status === 409 ? say('conflict') :
-    response.status === 507 ? say('full', { message }) : message), { status: response.status });
+function refusal(status, message) {
+  return status === 409 ? say('conflict') : status === 507 ? say('full', { message }) : message;
 }
 
 function likeliest(guess) {
@@ -233,11 +211,7 @@ async function begin(event) {
 
 // --- all of it ------------------------------------------------------------------------------------------
 
-function translate() {
-  document.documentElement.lang = language;
-  for (const one of document.querySelectorAll('[data-say]')) one.textContent = say(one.dataset.say);
-  at('language').textContent = say('other');
-  at('language').lang = language === 'zh' ? 'en' : 'zh';
+function retell() {
   at('search').placeholder = say('search');
   at('search').setAttribute('aria-label', say('search'));
   if (!state) return;
@@ -274,10 +248,6 @@ at('all').addEventListener('change', () => showList());
 at('more').addEventListener('click', () => showList(true));
 at('labels-form').addEventListener('submit', propose);
 at('pattern-form').addEventListener('submit', begin);
-at('language').addEventListener('click', () => {
-  language = language === 'zh' ? 'en' : 'zh';
-  translate();
-});
 translate();
 act('v1/next', {}, '').then(() => {
   if (state?.words) {

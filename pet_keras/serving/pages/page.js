@@ -18,43 +18,16 @@ const SAY = {
   },
 };
 const SPECIAL = /(\[(?:MASK|SEP|PAD|CLS|UNK|unused\d+)\])/;
-const at = (id) => document.getElementById(id);
-let language = /^zh/i.test(navigator.language) ? 'zh' : 'en';
 let models = [];
 let asked = 0;
 
-function say(name, values = {}) {
-  return SAY[language][name].replace(/\{(\w+)\}/g, (all, key) => values[key] ?? all);
+function refusal(status, said) {
+  if (status === 401) at('key-field').hidden = false;
+  return status === 401 ? say('needsKey') : said;
 }
 
-function element(name, text = '', attributes = {}) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
-
-function percent(p) {
-  return (100 * p).toFixed(1) + ' %';
-}
-
-// Fetches JSON; an Error with a line for people where that fails.
-async function fetched(path, body) {
-  const headers = at('key').value ? { Authorization: 'Bearer ' + at('key').value } : {};
-  const options = body === undefined ? { headers } : {
-    method: 'POST', body: JSON.stringify(body), headers: { ...headers, 'Content-Type': 'application/json' },
-  };
-  let response;
-  try {
-    response = await fetch(path, options);
-  } catch {
-    throw new Error(say('unreachable'));
-  }
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) return answer;
-  if (response.status === 401) at('key-field').hidden = false;
-  throw new Error(response.status === 401 ? say('needsKey') : answer.error?.message ??
-    say('wrong', { status: response.status }));
+function asking(path, body) {
+  return fetched(path, body, at('key').value ? { Authorization: 'Bearer ' + at('key').value } : {});
 }
 
 function model() {
@@ -154,8 +127,8 @@ async function ask(event) {
     const request = { model: chosen.name, texts: [chosen.pair ? texts : texts[0]] };
     if (string !== chosen.pattern) request.pattern = string;
     const [{ predictions: [prediction] }, filled] = await Promise.all([
-      fetched('v1/classify', request),
-      !chosen.fills || !string ? null : fetched('v1/fill', {
+      asking('v1/classify', request),
+      !chosen.fills || !string ? null : asking('v1/fill', {
         model: chosen.name, text: question(parts, chosen.causal), top: 8,
       }).catch((e) => e),
     ]);
@@ -181,11 +154,7 @@ async function ask(event) {
   }
 }
 
-function translate() {
-  document.documentElement.lang = language;
-  for (const one of document.querySelectorAll('[data-say]')) one.textContent = say(one.dataset.say);
-  at('language').textContent = say('other');
-  at('language').lang = language === 'zh' ? 'en' : 'zh';
+function retell() {
   const write = at('pattern').options[at('pattern').options.length - 1];
   if (write) write.textContent = say('write');
   showOwn();
@@ -194,7 +163,7 @@ function translate() {
 // Gets the models; false where they cannot be had, which is then said.
 async function start() {
   try {
-    ({ models } = await fetched('v1/models'));
+    ({ models } = await asking('v1/models'));
   } catch (e) {
     at('error').textContent = e.message;
     at('status').textContent = '';
@@ -210,9 +179,5 @@ at('form').addEventListener('submit', ask);
 at('model').addEventListener('change', () => showModel(true));
 at('pattern').addEventListener('change', showOwn);
 at('key').addEventListener('change', start);
-at('language').addEventListener('click', () => {
-  language = language === 'zh' ? 'en' : 'zh';
-  translate();
-});
 translate();
 start();

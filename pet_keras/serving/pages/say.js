@@ -54,12 +54,3 @@ const SAY = {
     choose: 'Choose a pattern, or write one.',
   },
 };
-let language = /^zh/i.test(navigator.language) ? 'zh' : 'en';
-
-function say(name, values = {}) {
-  return SAY[language][name].replace(/\{(\w+)\}/g, (all, key) => values[key] ?? all);
-}
-
-function percent(p) {
-  return (100 * p).toFixed(1) + ' %';
-}
