@@ -39,6 +39,7 @@ _MODULES = {
     'classifiers.frozen_features': ['FrozenFeaturesClassifier'],
     'classifiers.loading': ['load'],
     'classifiers.metrics': ['classification_report'],
+    'classifiers.multi_task': ['MultiTaskClassifier'],
     'classifiers.pet.ensemble': ['Ensemble'],
     'classifiers.pet.pet': ['IPet', 'Pet'],
     'classifiers.priming': ['PrimingClassifier'],

@@ -37,7 +37,7 @@ class Callbacks(object):
         Arguments: `record`, that of the epoch in `history`. `logs` have its figures, and those on dev by Keras' names
         as well: `val_accuracy` (a share, 0 to 1) and `val_loss` (minus the log-likelihood).
         """
-        logs = {name: value for name, value in record.items() if name != 'epoch' and value is not None}
+        logs = {name: value for name, value in record.items() if name not in ('epoch', 'tasks') and value is not None}
         if 'dev_accuracy' in record:
             logs.update(val_accuracy=record['dev_accuracy'] / 100., val_loss=-record['dev_log_likelihood'])
         self._list.on_epoch_end(epoch, logs)

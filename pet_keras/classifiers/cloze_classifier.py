@@ -1,4 +1,5 @@
 """ClozeClassifier: a text classifier that fills a blank."""
+import copy
 import warnings
 
 from pet_keras.backend import seeded
@@ -63,10 +64,7 @@ class ClozeClassifier(TextClassifier):
         pattern = self.task.pattern(pattern, self.checkpoint.is_causal)
         self.words = self.task.verbalizer_of(pattern).token_ids(self.tokenizer)
         self.prompt_tokens = prompt_tokens(pattern, self.task.verbalizer_of(pattern))
-        if self.task.verbalizer_of(pattern).word_score is None and len({len(ids) for _, ids in self.words}) > 1:
-            warnings.warn("Label words of different numbers of tokens are compared by the mean of their tokens' "
-                          "log-probabilities; words of one length are better. \"word_score\" in the task says it: "
-                          "'per_token' or 'product'.", stacklevel=2)
+        self._warn_of_lengths(pattern, stacklevel=3)
         self.tuning = self._tuning(pattern, train, prompt_encoder, prompt_init)
         self.pattern = pattern
         with seeded(seed):  # the encoder's weights
@@ -76,6 +74,26 @@ class ClozeClassifier(TextClassifier):
         if check_head and looks_untrained(self.transformer, self.checkpoint):
             warnings.warn('The head of %s looks untrained: what it puts into a blank is chance. `pet-keras checkpoint '
                           'inspect` measures it; unlabelled texts train it.' % self.checkpoint.name, stacklevel=2)
+
+    def _warn_of_lengths(self, pattern, stacklevel):
+        if self.task.verbalizer_of(pattern).word_score is None and len({len(ids) for _, ids in self.words}) > 1:
+            warnings.warn("Label words of different numbers of tokens are compared by the mean of their tokens' "
+                          "log-probabilities; words of one length are better. \"word_score\" in the task says it: "
+                          "'per_token' or 'product'.", stacklevel=stacklevel)
+
+    def beside(self, task, pattern=None):
+        """A ClozeClassifier of another task on this one's network: what one learns, the other has learned.
+
+        Arguments: as of the class; all else is as it is here.
+
+        Raises: UserError where task and network do not fit; a pattern's `[unused]` tokens belong to one task.
+        """
+        other = copy.copy(self)
+        TextClassifier.__init__(other, task, self.checkpoint, self.maxlen, None, self.precision, self.long)
+        other.dropout, other.cloze = self.dropout, None
+        other.pattern = pattern
+        other._warn_of_lengths(other.pattern, stacklevel=3)
+        return other
 
     def _tuning(self, pattern, train, prompt_encoder, prompt_init):
         """The way of tuning that the arguments ask for."""
@@ -158,9 +176,7 @@ class ClozeClassifier(TextClassifier):
         In a labelled text the blank and random masks carry the loss, in an unlabelled one random masks.
         Arguments, result and errors: see TextClassifier.fit.
         """
-        if unlabelled and settings.get('mask_rate') == 0:
-            raise UserError('With mask_rate=0 unlabelled texts teach nothing: they have no loss but that of their '
-                            'masks.')
+        check_masks(unlabelled, settings)
         if unlabelled and self.train == 'prompt':
             raise UserError("Unlabelled texts stand in no pattern, so they teach a prompt nothing: leave them out, or "
                             "let all weights learn from them first (train='all').")
@@ -181,3 +197,9 @@ class ClozeClassifier(TextClassifier):
             raise ValueError('its pattern and label words have the tokens %s, its rows are those of %s' % (
                 ' '.join(classifier.prompt_tokens), ' '.join(tokens)))
         return classifier
+
+
+def check_masks(unlabelled, settings):
+    """Raises UserError for unlabelled texts without masks; `settings`, those of a Trainer."""
+    if unlabelled and settings.get('mask_rate') == 0:
+        raise UserError('With mask_rate=0 unlabelled texts teach nothing: they have no loss but that of their masks.')

@@ -1,6 +1,8 @@
 """Classification figures from log-probabilities."""
 import numpy as np
 
+from pet_keras.errors import UserError
+
 
 def log_softmax(scores):
     """Log-probabilities of scores float `[texts, labels]`."""
@@ -31,6 +33,18 @@ def classification_report(true_labels, log_proba, labels):
             'macro_f1': float(np.mean([f['f1'] for f in by_label.values()])),
             'log_likelihood': float(np.asarray(log_proba)[np.arange(len(true)), true].mean()),
             'n': len(true), 'confusion': confusion.tolist(), 'labels': by_label}
+
+
+def mean_report(reports, figures):
+    """The mean over tasks of each of these figures (None where a task has none), and the reports in `tasks`.
+
+    Arguments: `reports`, dict, name of a task → what `classification_report` gives.
+    """
+    if not reports:
+        raise UserError('Nothing to evaluate: give the labelled texts of a task.')
+    values = {figure: [report[figure] for report in reports.values()] for figure in figures}
+    return dict({figure: None if None in each else float(np.mean(each)) for figure, each in values.items()},
+                tasks=reports)
 
 
 def area_under_roc(true, log_proba):

@@ -16,9 +16,12 @@ Stream = namedtuple('Stream', 'texts share weight', defaults=(1., 1.))
 
 
 class Texts(Sequence):
-    """The texts of a Stream, tokenized each time one is shown: a million of them take no more memory than they do."""
-    def __init__(self, examples, targets, tokenize):
-        self.examples, self.targets, self._tokenize = examples, targets, tokenize
+    """The texts of a Stream, tokenized each time one is shown: a million of them take no more memory than they do.
+
+    Arguments: `task`, the name of theirs, where there are several.
+    """
+    def __init__(self, examples, targets, tokenize, task=None):
+        self.examples, self.targets, self._tokenize, self.task = examples, targets, tokenize, task
 
     def __len__(self):
         return len(self.examples)
@@ -27,7 +30,13 @@ class Texts(Sequence):
         return self._tokenize(self.examples[i]), self.targets[i]
 
     def __add__(self, other):
-        return Texts(self.examples + other.examples, self.targets + other.targets, self._tokenize)
+        return Texts(self.examples + other.examples, self.targets + other.targets, self._tokenize, self.task)
+
+    @property
+    def kind(self):
+        """What they are, for people."""
+        return '%stexts%s' % ('' if any(target is not None for target in self.targets) else 'unlabelled ',
+                              ' of task %s' % self.task if self.task else '')
 
 
 def streams_of(labelled, unlabelled, labelled_share=.5, unlabelled_weight=1.):

@@ -6,7 +6,7 @@ from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers import model_folder
 from pet_keras.classifiers.items import check_hard, examples_of
 from pet_keras.classifiers.predicting import Predicting
-from pet_keras.classifiers.streams import Texts, streams_of
+from pet_keras.classifiers.streams import Texts, streams_of, trained_on
 from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.batching import lesson_batches
 from pet_keras.cloze.pattern import tokenize
@@ -135,6 +135,10 @@ class TextClassifier(Predicting):
         return streams_of(*[Texts(examples, [self._target(e.label) for e in examples], self.tokenize)
                             for examples in (labelled, [e._replace(label=None) for e in unlabelled])],
                           labelled_share, unlabelled_weight)
+
+    def learns_from(self, streams, dev):
+        """How many texts of each kind there are, and a digest, a dict: see `streams.trained_on`."""
+        return trained_on(streams, dev, self.task)
 
     def _target(self, label):
         """A label's index, or a soft label's probabilities; None of none."""

@@ -11,10 +11,12 @@ from pet_keras.backend import precision, seeded, tf
 from pet_keras.classifiers.callbacks import Callbacks
 from pet_keras.classifiers.training_state import TrainingState
 from pet_keras.classifiers.step import Step
-from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of, trained_on
+from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
 from pet_keras.classifiers.workers import ALONE
 from pet_keras.errors import UserError
 from pet_keras.networks.optimizers import Decay
+
+FIGURES = ('accuracy', 'log_likelihood', 'auc')  # on dev, in `history`
 
 
 class Trainer(object):
@@ -83,17 +85,18 @@ class Trainer(object):
         """Trains; leaves the classifier with the best epoch's weights (the last one's without dev), also where an
         interrupt or another exception ends it early.
 
-        Arguments: `streams`, a list of Stream; `dev`, labelled Examples to choose the epoch by.
+        Arguments: `streams`, a list of Stream; `dev`, labelled Examples to choose the epoch by (what the classifier's
+        `evaluate` takes).
 
         Raises: UserError where the loss is no number any more.
         """
         self.step = self._compile(streams)
         self.callbacks = Callbacks(self._given, self.step, self.epochs, steps_of(streams, self.batch_size))
         self.step.seed.assign((self.seed + 2 ** 40 * self.workers.rank) % 2 ** 63)
-        if self.verbose and len(streams) > 1:
-            read = self.epochs * steps_of(streams, self.batch_size) * sizes_of(streams, self.batch_size)[1]
-            print('%d unlabelled texts are read in all, of %d given.' % (read, len(streams[1].texts)))
-        self.classifier.trained_on = trained_on(streams, dev, self.classifier.task)
+        steps = self.epochs * steps_of(streams, self.batch_size)
+        for stream, size in list(zip(streams, sizes_of(streams, self.batch_size)))[1:] * bool(self.verbose):
+            print('%d %s are read in all, of %d given.' % (steps * size, stream.texts.kind, len(stream.texts)))
+        self.classifier.trained_on = self.classifier.learns_from(streams, dev)
         self.folder = self.out and TrainingState(self.out, self._settings(streams), self._variables(),
                                                 self.step.optimizer, self.workers.is_chief)
         with self.workers.watched(), self.folder or contextlib.nullcontext():
@@ -216,8 +219,9 @@ class Trainer(object):
             record.update(dev_figures(report))
             if self.verbose:
                 auc = '' if report['auc'] is None else ', AUC %.3f' % report['auc']
-                print('  dev accuracy %.2f%%%s%s' % (
-                    report['accuracy'], auc, '  (before training)' if epoch == 0 else ''))
+                each = ', '.join('%s %.2f%%' % (name, one['accuracy']) for name, one in report.get('tasks', {}).items())
+                print('  dev accuracy %.2f%%%s%s%s' % (report['accuracy'], auc, each and ' (%s)' % each,
+                                                       '  (before training)' if epoch == 0 else ''))
         is_best = not self.history or self._score(record) > self._score(self.best)
         if is_best:
             self.best, self.best_weights = record, self._weights()
@@ -261,8 +265,15 @@ class Trainer(object):
 
 
 def dev_figures(report):
-    """What of `evaluate` on dev stands in a line of `history`."""
-    return {'dev_' + name: report[name] for name in ('accuracy', 'log_likelihood', 'auc')}
+    """What of `evaluate` on dev stands in a line of `history`; of several tasks, in `tasks` that of each."""
+    each = {name: dev_figures(one) for name, one in report.get('tasks', {}).items()}
+    return dict({'dev_' + name: report[name] for name in FIGURES}, **{'tasks': each} if each else {})
+
+
+def history_of(task, history):
+    """What in the `history` of several tasks is of one of them, as if it were its own."""
+    return [dict({'epoch': record['epoch'], 'loss': record['loss']}, **record.get('tasks', {}).get(task, {}))
+            for record in history]
 
 
 def _dataset(batches):
