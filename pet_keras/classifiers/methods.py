@@ -38,8 +38,13 @@ def arguments(kind):
 
     Task and texts are not among them.
     """
+    return arguments_of(class_of(kind))
+
+
+def arguments_of(cls):
+    """As `arguments`, of a class."""
     from pet_keras.classifiers.training import Trainer
-    cls, fit = class_of(kind), set()
+    fit = set()
     for function in [vars(base)['fit'] for base in cls.__mro__ if 'fit' in vars(base)] + [Trainer.__init__]:
         parameters = inspect.signature(function).parameters.values()
         fit.update(p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD)

@@ -56,10 +56,10 @@ def calibrates_on_texts(args):
     return args.calibrate in ('prior', 'mean')
 
 
-def add_model_options(parser, pattern=True):
-    """The pattern, if there is to be one, the checkpoint and the length."""
+def add_model_options(parser, pattern='store'):
+    """The pattern, the checkpoint and the length; `pattern`, the action of the first, None where there is to be none."""
     if pattern:
-        parser.add_argument('--pattern', help='a name in the task, or a pattern of your own: "[MASK]满意。{text}" '
+        parser.add_argument('--pattern', action=pattern, help='a name in the task, or a pattern of your own: "[MASK]满意。{text}" '
                             "(default: the task's first; of a causal model the first whose blank comes last)")
     parser.add_argument('--checkpoint', help='a shipped model, a folder or file of weights, or hf:owner/name '
                         '(default %s); with --model: where the checkpoint of a prompt is now' % DEFAULT)

@@ -41,7 +41,7 @@ def add_parser(commands):
     add('--distil-batch-size', type=int, help='of the classifier; default as above')
     add('--distil-learning-rate', type=float, help='of the classifier; default as above')
     add('--seed', type=int, default=0, help='the same seed gives the same classifier (default 0)')
-    add_model_options(parser, pattern=False)
+    add_model_options(parser, pattern=None)
 
 
 def run(args):

@@ -3,39 +3,62 @@ import argparse
 import os
 
 from pet_keras.classifiers.kinds import class_of
-from pet_keras.classifiers.methods import DEFAULT, METHODS, arguments, check_given
+from pet_keras.classifiers.methods import DEFAULT, METHODS, arguments, arguments_of, check_given
 from pet_keras.cli.options import FILES, add_calibration, add_command, add_model_options, calibrates_on_texts
 from pet_keras.cli.options import check_calibration, open_checkpoint, read_texts
 from pet_keras.data.reading import FORMATS
 from pet_keras.errors import UserError
 
-_HELP = FILES + '\n\nmethods, of which not all take every option:\n' + '\n'.join(
+_TASKS = """\
+several tasks, which one model learns together:
+  pet-keras train --task sentiment --labelled a.tsv --dev a.dev.tsv \\
+      --task news --labelled b.tsv --dev b.dev.tsv --out my_models
+The files and the pattern that stand after a --task are its own. my_models/sentiment and my_models/news are the models.
+
+"""
+_HELP = _TASKS + FILES + '\n\nmethods, of which not all take every option:\n' + '\n'.join(
     '  %-18s %s' % (name, method.line) for name, method in METHODS.items())
 # The arguments that are for the command itself; those of `add_model_options`, as they are where they are not given
 _OWN = {'command', 'run', 'task', 'labelled', 'unlabelled', 'dev', 'format', 'method', 'calibrate', 'calibrate_on',
-        'strategy', 'workers', 'given'}
+        'strategy', 'workers', 'given', 'tasks', 'early', 'mixing'}
 _NOT_GIVEN = {'pattern': None, 'checkpoint': None, 'causal': False, 'precision': 'float32', 'maxlen': None,
               'long': None}
+
+
+class _OfTask(argparse.Action):
+    """--task begins a task, and the others are of the one before them: `args.tasks` has a dict a task, `args.early` the
+    first option that stands before all of them. Where there is one task, its place does not matter."""
+    def __call__(self, parser, args, value, option=None):
+        setattr(args, self.dest, value)
+        if self.dest == 'task':
+            args.tasks += ({},)
+        elif not args.tasks:
+            args.early = args.early or option
+        args.tasks = args.tasks[:-1] + tuple(dict(task, **{self.dest: value}) for task in args.tasks[-1:])
 
 
 def add_parser(commands):
     parser = add_command(commands, 'train', run, 'Trains on labelled texts (few-shot), unlabelled texts (continued '
                          'MLM pretraining) or both (semi-supervised).', _HELP)
     add = parser.add_argument
-    add('--task', required=True, help='a shipped task or a JSON file; see pet-keras task list')
+    parser.set_defaults(tasks=(), early=None)
+    add('--task', required=True, action=_OfTask, help='a shipped task or a JSON file; see pet-keras task list. More '
+        'than once: several tasks, see below')
     add('--method', choices=list(METHODS), default=DEFAULT, metavar='NAME', help='%s; see below (default %s)' % (
         ', '.join(METHODS), DEFAULT))
-    add('--labelled', metavar='FILE', help='texts with labels; 100 are a good start')
-    add('--unlabelled', metavar='FILE', help='texts of the same kind, labels not needed')
-    add('--dev', metavar='FILE', help='labelled texts to choose the best epoch by')
+    add('--labelled', action=_OfTask, metavar='FILE', help='texts with labels; 100 are a good start')
+    add('--unlabelled', action=_OfTask, metavar='FILE', help='texts of the same kind, labels not needed')
+    add('--dev', action=_OfTask, metavar='FILE', help='labelled texts to choose the best epoch by')
     add('--format', choices=FORMATS, help='of the files whose ending does not say it (.txt is one)')
     add('--out', metavar='DIR', required=True, help='folder for the model; must not hold one yet')
+    add('--mixing', type=float, metavar='POWER', help="of several tasks: a task's share of each batch goes as its "
+        'number of texts to this power: 1, by size (default); 0, equal shares')
     add_calibration(parser, '--calibrate-on or of --unlabelled (or else of --dev, where prior counts the labels). It '
                     'is done at the end, and saved with the model')
     add('--strategy', choices=['mirrored', 'multi-worker'], help='several processes train one model: mirrored: '
         '--workers of them on this machine; multi-worker: this is the one that TF_CONFIG says, see docs/scale.md')
     add('--workers', type=int, help='with --strategy mirrored (default: one a GPU)')
-    add_model_options(parser)
+    add_model_options(parser, pattern=_OfTask)
     _add_settings(parser)
 
 
@@ -104,6 +127,10 @@ def run(args):
 
 
 def _run(args):
+    if len(args.tasks) > 1:
+        return _together(args)
+    if args.mixing is not None:
+        raise UserError('--mixing is for several tasks: give --task more than once.')
     if not args.labelled and not args.unlabelled:
         raise UserError('Nothing to learn from: give --labelled, --unlabelled, or both.')
     check_calibration(args)
@@ -111,17 +138,12 @@ def _run(args):
         raise UserError('--calibrate %s needs texts that the labels are not learned from: --calibrate-on, --unlabelled '
                         'or --dev.' % args.calibrate)
     kind, fixed = METHODS[args.method][:2]
-    given = {name: value for name, value in vars(args).items()
-             if name not in _OWN and (name, value) not in _NOT_GIVEN.items()}
+    given = _given(args)
     check_given(args.method, given)
     own, fit = arguments(kind)
-    workers = None
-    if args.strategy:
-        from pet_keras.classifiers.workers import Workers
-        if 'workers' not in fit:
-            raise UserError('--strategy does not belong to --method %s, which learns in one go.' % args.method)
-        workers = Workers.join(args.strategy == 'mirrored')
-        given['workers'] = workers
+    if args.strategy and 'workers' not in fit:
+        raise UserError('--strategy does not belong to --method %s, which learns in one go.' % args.method)
+    workers = _workers(args, given)
     settings = dict(fixed, **{name: value for name, value in given.items() if name in own})
     if 'prompt_init' in own or args.checkpoint or args.causal:  # else the classifier has a default of its own
         settings['checkpoint'] = open_checkpoint(args)
@@ -146,7 +168,55 @@ def _run(args):
     print('The model is in %s. Try:  pet-keras predict --model %s FILE' % (args.out, args.out))
 
 
-def _compare(history):
+def _given(args):
+    """The settings that were given, a dict."""
+    return {name: value for name, value in vars(args).items()
+            if name not in _OWN and (name, value) not in _NOT_GIVEN.items()}
+
+
+def _workers(args, given):
+    """The Workers of --strategy, which become one of the settings; None without."""
+    if args.strategy:
+        from pet_keras.classifiers.workers import Workers
+        given['workers'] = Workers.join(args.strategy == 'mirrored')
+    return given.get('workers')
+
+
+def _together(args):
+    """Several tasks, one model."""
+    from pet_keras.classifiers.multi_task import MultiTaskClassifier
+    from pet_keras.cloze.task import Task
+    kind, fixed = METHODS[args.method][:2]
+    own, fit = arguments_of(MultiTaskClassifier)
+    if args.early:
+        raise UserError('%s stands before the first --task; put it after the one that it is of.' % args.early)
+    if kind != 'cloze':
+        raise UserError('--method %s learns one task at a time.' % args.method)
+    given = dict(fixed, **{name: value for name, value in _given(args).items() if name != 'pattern'})
+    for name in list(given) + [name for name in ('calibrate', 'calibrate_on') if getattr(args, name)]:
+        if name not in own | fit | {'causal'}:
+            raise UserError('--%s is for one task at a time.' % name.replace('_', '-'))
+    workers = _workers(args, given)
+    tasks = [Task.load(one['task']) for one in args.tasks]
+    given.update(checkpoint=open_checkpoint(args), patterns={
+        task.name: one.get('pattern') for task, one in zip(tasks, args.tasks)})
+    together = MultiTaskClassifier(tasks, **{name: value for name, value in given.items() if name in own})
+    for name, one in together.classifiers.items():
+        print('%s: pattern %s' % (name, one.pattern.string))
+    print(together.tuning.describe())
+    texts = [{task.name: read_texts(one[which], task, args, which != 'unlabelled')
+              for task, one in zip(tasks, args.tasks) if one.get(which)} for which in ('labelled', 'unlabelled', 'dev')]
+    together.fit(*texts, mixing=1. if args.mixing is None else args.mixing, verbose=1,
+                 **{name: value for name, value in given.items() if name in fit})
+    if workers and not workers.is_chief:
+        return
+    if texts[2]:
+        _compare(together.history, 'The mean dev accuracy')
+    folders = [os.path.join(args.out, name) for name in together.classifiers]
+    print('The models are in %s. Try:  pet-keras predict --model %s FILE' % (', '.join(folders), folders[0]))
+
+
+def _compare(history, figure='Dev accuracy'):
     """Says whether the training was of use by the dev texts."""
     before, best = history[0], max(history, key=lambda record: (record['dev_accuracy'], record['dev_log_likelihood']))
     if before['epoch']:  # it learns in one go
@@ -155,8 +225,8 @@ def _compare(history):
         print('No epoch was better on the dev texts than the untrained model (%.2f%%), which is kept: try more texts, '
               'another pattern or another learning rate.' % before['dev_accuracy'])
     else:
-        print('Dev accuracy %.2f%% (epoch %d), before training %.2f%%.' % (
-            best['dev_accuracy'], best['epoch'], before['dev_accuracy']))
+        print('%s %.2f%% (epoch %d), before training %.2f%%.' % (
+            figure, best['dev_accuracy'], best['epoch'], before['dev_accuracy']))
 
 
 def _pattern(task, checkpoint, given):
