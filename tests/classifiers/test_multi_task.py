@@ -319,8 +319,9 @@ def test_tasks_that_cannot_be_together_are_refused(still, causal):
 
 
 @pytest.mark.parametrize('given,message', [
-    ({'labelled': {'news': HEADLINES}}, 'Task reviews has nothing to learn from'), ({'labelled': {}}, 'nothing to learn'),
-    ({'labelled': LABELLED}, 'Say of which task'), ({'labelled': dict(TEXTS, weather=[])}, 'no task weather'),
+    ({'labelled': {'news': HEADLINES}}, 'Task reviews has nothing to learn from'),
+    ({'labelled': {}}, 'nothing to learn'), ({'labelled': LABELLED}, 'Say of which task'),
+    ({'labelled': dict(TEXTS, weather=[])}, 'no task weather'),
     ({'labelled': dict(TEXTS, news=LABELLED)}, 'not in task news'), ({'mixing': 2}, 'between 0'),
     ({'dev': {'weather': HEADLINES}}, 'no task weather'), ({'epochs': 0}, 'epochs'),
     ({'dev': {'news': [Example('好', label={'体育': 1.})]}}, 'one label, not a soft one'),
