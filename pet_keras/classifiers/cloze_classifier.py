@@ -90,7 +90,7 @@ class ClozeClassifier(TextClassifier):
         """
         other = copy.copy(self)
         TextClassifier.__init__(other, task, self.checkpoint, self.maxlen, None, self.precision, self.long)
-        other.dropout, other.cloze = self.dropout, None
+        other.dropout = self.dropout
         other.pattern = pattern
         other._warn_of_lengths(other.pattern, stacklevel=3)
         return other

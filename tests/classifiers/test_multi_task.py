@@ -150,7 +150,7 @@ def test_unlabelled_texts_of_a_task_are_one_more_stream(still):
 
 @pytest.mark.parametrize('mixing,sizes', [(1., [15, 5]), (0., [10, 10]), (.5, [13, 7])])
 def test_a_tasks_share_of_a_batch_goes_as_its_size_to_the_power_asked_for(mixing, sizes, still):
-    both = _new(still)
+    both = _new(still, NEWS, REVIEWS)
     texts = {'news': HEADLINES * 6, 'reviews': LABELLED * 4}  # 30 and 96
     texts = {name: both.classifiers[name].examples(items[:90], True) for name, items in texts.items()}
     streams = both.streams(texts, {}, mixing)
@@ -326,9 +326,11 @@ def test_tasks_that_cannot_be_together_are_refused(still, causal):
     ({'dev': {'weather': HEADLINES}}, 'no task weather'), ({'epochs': 0}, 'epochs'),
     ({'dev': {'news': [Example('好', label={'体育': 1.})]}}, 'one label, not a soft one'),
     ({'unlabelled': {'news': ['好']}, 'mask_rate': 0}, 'With mask_rate=0'), ({'resume': True}, 'out folder')], ids=str)
-def test_data_and_settings_that_do_not_fit_are_refused(given, message, still):
+def test_data_and_settings_that_do_not_fit_are_refused_before_anything_is_written(given, message, still, tmp_path):
+    out = str(tmp_path / 'out')
     with pytest.raises(UserError, match=message):
-        _fit(_new(still), **given)
+        _fit(_new(still), **dict(given, **{} if 'resume' in given else {'out': out}))
+    assert not os.path.exists(out)
 
 
 def test_there_is_nothing_to_evaluate_without_texts(still):
