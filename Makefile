@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/pet-keras demo
 
 test: $(VENV)/.extras
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder tests
 
 bench: $(VENV)/.extras $(VENV)-bench/.installed
 	$(BIN)/python benchmarks/speed/run.py --torch $(VENV)-bench/bin/python

@@ -10,7 +10,13 @@ import pytest
 
 from pet_keras.checkpoints.checkpoint import Checkpoint, shipped_checkpoints
 
+ROOT = os.path.dirname(os.path.abspath(__file__))
 NO_DATA = 'PET_KERAS_DATA is not set: it names the folder that holds data/ and golden/'
+
+
+def pytest_collection_modifyitems(items):
+    """Whole commands and documents first: of several processes none is then left alone with them at the end."""
+    items.sort(key=lambda item: os.path.dirname(str(item.path)) not in (ROOT, os.path.join(ROOT, 'cli')))
 
 
 def google_variables(config, head=True, seed=0):
