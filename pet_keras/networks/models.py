@@ -7,6 +7,7 @@ from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.config import network_arguments
 from pet_keras.checkpoints.names import is_of_cloze, layer_norm_eps, of_electra
 from pet_keras.errors import UserError
+from pet_keras.networks.low_memory import LayerNorm, gelu_erf
 from pet_keras.networks.tuning import AllWeights, Prompt
 from pet_keras.networks.unpadded import GatherPositions, Kept, Unpad, UnpaddedAttention
 
@@ -63,7 +64,7 @@ class AtPositions(object):
             else:
                 inputs = [inputs[0], self.read, self.read] + inputs[3:] + [self.kept, self.positions]
                 arguments = dict(arguments, asked=True)
-        layer, kwargs = self.tuning.layer(layer, kwargs)
+        layer, kwargs = self.tuning.layer(LayerNorm if layer is LayerNormalization else layer, kwargs)
         if (arguments or {}).get('mode') == 'dense':
             self.features = inputs  # what the vocabulary product is taken of
         return super(AtPositions, self).apply(inputs, layer, arguments, **kwargs)
@@ -166,6 +167,8 @@ def _opened(checkpoint):
 def _build(checkpoint, bases, return_keras_model, tuning, prompt, **kwargs):
     tuning = tuning or (Prompt(**prompt) if prompt else AllWeights())
     try:
+        if kwargs.get('hidden_act', checkpoint.config['hidden_act']) == 'gelu_erf':
+            kwargs['hidden_act'] = gelu_erf
         own = {'tuning': tuning, 'layer_norm_eps': float(layer_norm_eps(checkpoint.family, checkpoint.config))}
         transformer = build_transformer_model(model=type('ClozeModel', bases, own), return_keras_model=False,
                                               **dict(network_arguments(checkpoint.config), **kwargs))

@@ -99,6 +99,8 @@ class _Writer(object):
         inputs = [self.names[tensor.name] for tensor in op.inputs]
         if op.type in ('Identity', 'StopGradient'):
             found = inputs[0]
+        elif op.type == 'IdentityN':  # of a gradient that is written out
+            found = inputs
         elif op.type == 'Const':
             found = self.constant(tf.get_static_value(op.outputs[0]))
         elif op.type in _SAME:
@@ -135,11 +137,12 @@ def _shape(writer, op, x):
     return _cast(writer, op, writer.node('Shape', [x]))
 
 
-def _matmul(writer, op, a, b):
-    for attribute, tensor in (('transpose_a', op.inputs[0]), ('transpose_b', op.inputs[1])):
-        if op.get_attr(attribute):
-            a, b = [writer.node('Transpose', [x]) if x == writer.names[tensor.name] else x for x in (a, b)]
-    return writer.node('MatMul', [a, b])
+def _matmul(writer, op, *names):
+    def turned(name, tensor, flag):
+        axes = list(range(tensor.shape.rank))
+        return writer.node('Transpose', [name], perm=axes[:-2] + [axes[-1], axes[-2]]) if op.get_attr(flag) else name
+    flags = ('transpose_a', 'transpose_b') if op.type == 'MatMul' else ('adj_x', 'adj_y')
+    return writer.node('MatMul', [turned(*one) for one in zip(names, op.inputs, flags)])
 
 
 def _gather(writer, op, x, indices, _):
@@ -236,9 +239,9 @@ def _is_finite(writer, op, x):
 
 
 _OTHERS = {
-    'Cast': _cast, 'Shape': _shape, 'MatMul': _matmul, 'GatherV2': _gather, 'ScatterNd': _scatter_nd,
-    'StridedSlice': _strided_slice, 'Unpack': _unpack, 'Pack': _pack, 'BroadcastArgs': _broadcast_args,
-    'IsFinite': _is_finite, 'Sqrt': _sqrt,
+    'Cast': _cast, 'Shape': _shape, 'MatMul': _matmul, 'BatchMatMulV2': _matmul, 'GatherV2': _gather,
+    'ScatterNd': _scatter_nd, 'StridedSlice': _strided_slice, 'Unpack': _unpack, 'Pack': _pack,
+    'BroadcastArgs': _broadcast_args, 'IsFinite': _is_finite, 'Sqrt': _sqrt,
     'GatherNd': lambda writer, op, x, indices: writer.node('GatherND', [x, writer.int64(indices)]),
     'Where': lambda writer, op, x: writer.node('Transpose', [writer.node('NonZero', [x])]),
     'Reshape': lambda writer, op, x, shape: writer.node('Reshape', [x, writer.int64(shape)]),

@@ -42,3 +42,13 @@ def test_loss_of_half_precision_logits_is_taken_in_float32():
     loss = weighted_crossentropy(tf.constant([[1]]), tf.constant([[1.]]), tf.zeros((1, 1, 4), 'float16'))
     assert loss.dtype == tf.float32
     np.testing.assert_allclose(float(loss), np.log(4.), rtol=1e-6)
+
+
+def test_its_gradient_is_that_of_the_formula():
+    targets, weights, logits = _random(3)
+    variable = tf.Variable(logits)
+    with tf.GradientTape() as tape:
+        loss = 2. * weighted_crossentropy(targets, weights, variable)
+    odds = np.exp(logits.astype('float64'))
+    probabilities = odds / odds.sum(-1, keepdims=True) - np.eye(7)[targets]
+    np.testing.assert_allclose(tape.gradient(loss, variable), 2. * weights[..., None] * probabilities, atol=1e-6)
