@@ -5,6 +5,7 @@ import numpy_bert
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cloze.task import Task
+from pet_keras.data.example import Example
 from pet_keras.errors import UserError
 from pet_keras.serving.export import export
 
@@ -55,3 +56,17 @@ def test_a_causal_model_and_one_graph_for_all_steps_are_refused(tiny, tmp_path):
         ClozeClassifier(_task(WORDS, 'stepwise'), Checkpoint(tiny, application='lm'))
     with pytest.raises(UserError, match="'product' is its one-pass form"):
         export(ClozeClassifier(_task(WORDS, 'stepwise'), tiny), str(tmp_path / 'out'), 'savedmodel')
+
+
+def test_candidates_are_put_in_token_by_token_too(tiny):
+    """Of different lengths, of different numbers, and of a text that has no more."""
+    task = Task({'P1': '{text}很[MASK]'}, ['0', '1', '2'], candidates='words', word_score='stepwise')
+    words = [['高兴', '运动员', '好'], ['体育', '财经'], ['无', '运动']]
+    examples = [Example(text, words=own) for text, own in zip(TEXTS, words)]
+    classifier = ClozeClassifier(task, tiny)
+    for batch_size in (1, 32):
+        for text, own, row in zip(TEXTS, words, classifier.label_scores(examples, batch_size)):
+            expected = [_loop(tiny, text, word) for word in own]
+            np.testing.assert_allclose(row[:len(own)], expected, rtol=1e-4)
+            assert np.isneginf(row[len(own):]).all()
+    assert len(classifier.predict(examples)) == 3
