@@ -88,7 +88,7 @@ def train(*options):
 
 
 def pet(out, checkpoint):
-    return ['pet', '--task', 'sentiment', '--checkpoint', checkpoint, '--patterns', 'P1,P3', '--maxlen', '32',
+    return ['pet', '--task', 'sentiment', '--checkpoint', checkpoint, '--patterns', 'P1', '--maxlen', '32',
             '--labelled', shorter('reviews.train.tsv', 8), '--unlabelled', shorter('reviews.unlabelled.txt', 8),
             '--dev', shorter('reviews.dev.tsv', 8), '--epochs', '1', '--distil-epochs', '1', '--out', out]
 
@@ -110,8 +110,8 @@ def predict(out, checkpoint):
 def label(out, checkpoint):
     with socket.create_server(('127.0.0.1', 0)) as free:
         port = free.getsockname()[1]
-    return ['label', shorter('reviews.unlabelled.txt', 60), '--task', 'sentiment', '--checkpoint', checkpoint, '--every',
-            '15', '--maxlen', '32', '--no-browser', '--port', str(port), '--out', out]
+    return ['label', shorter('reviews.unlabelled.txt', 30), '--task', 'sentiment', '--checkpoint', checkpoint, '--every',
+            '10', '--maxlen', '32', '--no-browser', '--port', str(port), '--out', out]
 
 
 def labeller(arguments):

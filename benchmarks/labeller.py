@@ -2,10 +2,9 @@
 import http.client
 import json
 import os
-import time
 import urllib.parse
 
-PAUSE = .05  # seconds between two answers
+PAUSE = .1  # seconds between two answers
 
 
 class Labeller(object):
@@ -23,7 +22,7 @@ class Labeller(object):
     def work(self, ended):
         """Works until all is done, the server is gone or it can keep nothing. Arguments: `ended`, an Event."""
         try:
-            while not self._ask('GET', '/v1/state', None):
+            while not self._is_up():
                 if ended.wait(.02):
                     return
             self._label(ended)
@@ -65,6 +64,12 @@ class Labeller(object):
                 self.is_done = not state['problem']
                 return
 
+    def _is_up(self):
+        try:
+            return self._ask('GET', '/v1/state', None)
+        except ConnectionRefusedError:  # nobody listens yet
+            return None
+
     def _texts(self):
         """All texts, as the page lists them: those without a label in the order of the file."""
         found = []
@@ -75,17 +80,12 @@ class Labeller(object):
                 return found
 
     def _ask(self, method, path, body):
-        """(status, the JSON of the answer), or None where nobody listens yet."""
+        """(status, the JSON of the answer)."""
         connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=60)
         try:
             connection.request(method, path, body and json.dumps(body).encode(), {'Content-Type': 'application/json'})
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
-        except ConnectionRefusedError:
-            if path == '/v1/state':
-                time.sleep(.02)
-                return None
-            raise
         finally:
             connection.close()
 
