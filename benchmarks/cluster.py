@@ -108,7 +108,7 @@ def experiment(folder, checkpoint):
     with open(path, 'w', encoding='utf-8') as writer:
         json.dump({'task': 'sentiment', 'labelled': 16, 'checkpoints': {'a': checkpoint}, 'patterns': ['P1', 'P3'],
                    'seeds': [0, 1], 'data': {'train': shipped_texts('reviews.train.tsv'),
-                                             'tests': shipped_texts('reviews.test.tsv')},
+                                             'tests': {'unseen': shipped_texts('reviews.test.tsv')}},
                    'methods': {'zero-shot': {}, 'few-shot': {'learn': 'labelled', 'fit': {'epochs': 2}}}}, writer)
     cluster, _ = two_nodes()
     for name, options in (('ray', ['--engine', 'ray', '--address', cluster.address]), ('processes', [])):

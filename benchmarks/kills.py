@@ -97,7 +97,7 @@ def experiment(out, checkpoint):
     path = os.path.join(FILES, 'grid.json')
     with open(path, 'w', encoding='utf-8') as writer:
         json.dump({'task': 'sentiment', 'labelled': 8, 'checkpoints': {'a': checkpoint}, 'patterns': ['P1'],
-                   'data': {'train': shorter('reviews.train.tsv', 16), 'tests': shorter('reviews.test.tsv', 8)},
+                   'data': {'train': shorter('reviews.train.tsv', 16), 'tests': {'unseen': shorter('reviews.test.tsv', 8)}},
                    'methods': {'zero-shot': {}, 'few-shot': {'learn': 'labelled', 'fit': {'epochs': 1}}}}, writer)
     return ['experiment', path, '--out', out]
 

@@ -24,11 +24,13 @@ from pet_keras.checkpoints.tensor_files.opening import open_tensors  # noqa: E40
 from pet_keras.classifiers import model_folder  # noqa: E402
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier  # noqa: E402
 from pet_keras.classifiers.loading import load  # noqa: E402
+from pet_keras.classifiers.pet.stages import Run  # noqa: E402
 from pet_keras.cloze.task import Task, shipped_tasks  # noqa: E402
 from pet_keras.data.checking import check  # noqa: E402
 from pet_keras.data.example import Example  # noqa: E402
 from pet_keras.data.reading import read_rows  # noqa: E402
 from pet_keras.errors import UserError  # noqa: E402
+from pet_keras.experiments import records  # noqa: E402
 from pet_keras.experiments.grid import Grid  # noqa: E402
 from pet_keras.serving.labelling.session import Session  # noqa: E402
 from pet_keras.serving.prediction_folder import progress_in  # noqa: E402
@@ -135,13 +137,29 @@ def test_an_experiment_is_read_or_refused(folder):
     read()
 
 
-def test_what_a_stopped_predict_left_is_gone_on_with_or_refused(folder):
-    state = {'settings': {'a': 1}, 'files': {'a.tsv': {'rows': 10, 'bytes': 300}}}
+def _stage_of(folder):
+    with Run(folder, {'a': 1}, 1) as run:
+        return run.begin('', 'a stage')
 
-    @fuzzed(json_like(state) | bytes_like(json.dumps(state).encode()))
+
+STATES = {'progress.json': (progress_in, {'settings': {'a': 1}, 'files': {'a.tsv': {'rows': 10, 'bytes': 300}}}),
+          'records.jsonl': (records.read, {'key': 'k', 'pattern': 'P1', 'tests': {'t': {'accuracy': 1.}}}),
+          'run.json': (_stage_of, {'a': 1}), 'stage.json': (_stage_of, {'dev': {'accuracy': 1.}, 'seconds': 1.}),
+          'run.lock': (_stage_of, {'host': 'a', 'process': 1, 'since': 'now'})}
+
+
+@pytest.mark.parametrize('name', [*STATES, 'scores.npz'])
+def test_what_a_stopped_command_left_is_gone_on_with_or_refused(name, tmp_path):
+    folder, (take, state) = str(tmp_path), STATES.get(name, (_stage_of, None))
+    np.savez(str(tmp_path / 'scores.npz'), dev=np.ones((3, 2)), unlabelled=np.ones(0))
+    valid = read_bytes(str(tmp_path / 'scores.npz')) if state is None else json.dumps(state).encode() + b'\n'
+
+    @fuzzed(bytes_like(valid) if state is None else json_like(state) | bytes_like(valid))
     def read(content):
-        write(folder, 'progress.json', content)
-        result_or_error(progress_in, folder)
+        write(folder, 'run.json', {'a': 1})
+        write(folder, 'stage.json', {})
+        write(folder, name, content)
+        result_or_error(take, folder)
     read()
 
 

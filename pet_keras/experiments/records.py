@@ -49,7 +49,7 @@ def read(folder):
                 try:
                     record = json.loads(line)
                     found.append(dict(record, key=record['key'], pattern=record['pattern'], tests=record['tests']))
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, RecursionError):
                     raise UserError('%s, line %d is no record: delete that line.' % (path, number)) from None
     return found
 
