@@ -22,7 +22,7 @@ _NASTY = [None, True, False, 0, -1, 1, 2 ** 31, 2 ** 63, 10 ** 30, -10 ** 30, .5
           {'a': {'b': []}}]
 _NASTY_BYTES = [b'\xff' * 8, b'\0' * 8, b'\x7f' + b'\xff' * 7, b'"', b'\n', b'\t', b'{"text":', b'[' * 5000,
                 b'\xef\xbb\xbf', b'\r']
-VALUES = st.sampled_from(_NASTY) | st.integers() | st.floats() | st.text(max_size=6) | st.recursive(
+VALUES = st.sampled_from(_NASTY).map(copy.deepcopy) | st.integers() | st.floats() | st.text(max_size=6) | st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=5)
 
