@@ -14,8 +14,8 @@ from collections import namedtuple
 
 LIMIT = 300  # seconds after which a command counts as hung
 
-# status: as subprocess has it, or None where it hung; said: all that it printed; peak: bytes on the disk, at most; group:
-# of the processes that it started, of which some may still be there
+# status: as subprocess has it, or None where it hung; said: all that it printed; peak: bytes on the disk, at most;
+# group: of the processes that it started, of which some may still be there
 Ended = namedtuple('Ended', 'status seconds said peak group')
 
 

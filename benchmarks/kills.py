@@ -97,7 +97,8 @@ def experiment(out, checkpoint):
     path = os.path.join(FILES, 'grid.json')
     with open(path, 'w', encoding='utf-8') as writer:
         json.dump({'task': 'sentiment', 'labelled': 8, 'checkpoints': {'a': checkpoint}, 'patterns': ['P1'],
-                   'data': {'train': shorter('reviews.train.tsv', 16), 'tests': {'unseen': shorter('reviews.test.tsv', 8)}},
+                   'data': {'train': shorter('reviews.train.tsv', 16),
+                            'tests': {'unseen': shorter('reviews.test.tsv', 8)}},
                    'methods': {'zero-shot': {}, 'few-shot': {'learn': 'labelled', 'fit': {'epochs': 1}}}}, writer)
     return ['experiment', path, '--out', out]
 
@@ -110,8 +111,8 @@ def predict(out, checkpoint):
 def label(out, checkpoint):
     with socket.create_server(('127.0.0.1', 0)) as free:
         port = free.getsockname()[1]
-    return ['label', shorter('reviews.unlabelled.txt', 30), '--task', 'sentiment', '--checkpoint', checkpoint, '--every',
-            '10', '--maxlen', '32', '--no-browser', '--port', str(port), '--out', out]
+    return ['label', shorter('reviews.unlabelled.txt', 30), '--task', 'sentiment', '--checkpoint', checkpoint,
+            '--every', '10', '--maxlen', '32', '--no-browser', '--port', str(port), '--out', out]
 
 
 def labeller(arguments):

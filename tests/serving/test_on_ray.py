@@ -100,7 +100,8 @@ def test_workers_of_which_one_is_killed_write_what_one_process_writes_and_a_stop
                       lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
         assert main(args + ['--out', many, '--engine', 'ray']) == 130
     assert os.path.exists(killed)
-    assert sorted(name for name in os.listdir(os.path.join(many, 'a.tsv.blocks')) if '.' not in name) == ['%012d' % start for start in (0, 7, 14)]
+    blocks = [name for name in os.listdir(os.path.join(many, 'a.tsv.blocks')) if '.' not in name]
+    assert sorted(blocks) == ['%012d' % start for start in (0, 7, 14)]
     os.remove(os.path.join(many, 'a.tsv.blocks', '%012d' % 7))
     shutil.rmtree(os.path.join(many, 'b.jsonl.blocks'))
     kept = os.path.join(many, 'a.tsv.blocks', '%012d' % 0)
