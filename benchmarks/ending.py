@@ -80,7 +80,10 @@ def run(arguments, disk, after=None, number=signal.SIGKILL, whole_group=True, pe
                 hung = True
                 os.killpg(pid, signal.SIGKILL)
             elif after is not None and seconds >= after and not sent:
-                (os.killpg if whole_group else os.kill)(pid, number)
+                try:
+                    (os.killpg if whole_group else os.kill)(pid, number)
+                except ProcessLookupError:  # it has no group yet
+                    os.kill(pid, number)
                 sent = True
             elif person and not thread.is_alive() and not sent:
                 os.kill(pid, signal.SIGTERM)

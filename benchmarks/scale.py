@@ -6,7 +6,7 @@
 Engines are `tensorflow` (one process on all cores), `one` (one process on one core) and `ray`. The texts are the
 shipped reviews, over and over, each with a number of its own. Memory is the peak of the command's process (of Ray's
 workers it is not known here); seconds are by the clock, the start of all included; the processor's are of the command
-alone.
+and of Ray's workers.
 """
 import argparse
 import contextlib
@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from pet_keras import shipped_texts
@@ -54,7 +55,8 @@ def main():
     print('%-24s %9s %9s %12s %9s %9s' % ('', 'texts', 'seconds', 'processor s', 'texts/s', 'peak MB'))
     for rows in args.rows:
         for engine, workers in [(e, n) for e in args.engines for n in (args.workers if e == 'ray' else [None])]:
-            with tempfile.TemporaryDirectory() as folder, cluster_of(workers) as options:
+            theirs = []
+            with tempfile.TemporaryDirectory() as folder, cluster_of(workers, theirs) as options:
                 path = os.path.join(folder, 'texts.txt')
                 write_texts(path, rows)
                 seconds, processor, peak = measured(
@@ -62,23 +64,50 @@ def main():
                      '--out', os.path.join(folder, 'out'), *options, path], engine == 'one')
             name = {'tensorflow': 'one process, all cores', 'one': 'one process, one core'}.get(
                 engine, 'ray, %d worker%s' % (workers or 0, 's' * (workers != 1)))
-            print('%-24s %9d %9.1f %12.1f %9.0f %9.0f' % (name, rows, seconds, processor, rows / seconds, peak / 1e6),
-                  flush=True)
+            print('%-24s %9d %9.1f %12.1f %9.0f %9.0f' % (
+                name, rows, seconds, processor + sum(theirs), rows / seconds, peak / 1e6), flush=True)
 
 
 @contextlib.contextmanager
-def cluster_of(workers):
-    """Within it there is a Ray with room for so many workers; yields the options that say so. None: no Ray."""
+def cluster_of(workers, seconds):
+    """Within it there is a Ray with room for so many workers; yields the options that say so. None: no Ray.
+
+    Into `seconds`, a list, go those of the processor that its workers took.
+    """
     if workers is None:
         yield []
         return
     from ray.cluster_utils import Cluster
-    cluster = Cluster(initialize_head=True, head_node_args={
-        'num_cpus': workers, 'object_store_memory': 2 ** 27, 'include_dashboard': False})
+    cluster, taken, done = Cluster(initialize_head=True, head_node_args={
+        'num_cpus': workers, 'object_store_memory': 2 ** 27, 'include_dashboard': False}), {}, threading.Event()
+    raylet = cluster.head_node.all_processes['raylet'][0].process.pid
+
+    def watch():
+        while not done.wait(.2):
+            taken.update(processor_of_children(raylet))
+    thread = threading.Thread(target=watch)
+    thread.start()
     try:
         yield ['--engine', 'ray', '--address', cluster.address]
     finally:
+        done.set()
+        thread.join()
         cluster.shutdown()
+        seconds.extend(taken.values())
+
+
+def processor_of_children(parent):
+    """{process: seconds of the processor so far} of the processes that this one has started."""
+    found, tick = {}, os.sysconf('SC_CLK_TCK')
+    for name in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open('/proc/%s/stat' % name) as reader:
+                fields = reader.read().rsplit(')', 1)[1].split()
+        except OSError:  # it has ended
+            continue
+        if int(fields[1]) == parent:
+            found[name] = (int(fields[11]) + int(fields[12])) / tick
+    return found
 
 
 if __name__ == '__main__':

@@ -1,6 +1,10 @@
 """The error a user can mend: its message says what is wrong, where, and what to do."""
+import zipfile
+import zlib
 
 _LINE = 2000  # characters
+# What numpy.load raises of a damaged .npz: a zip file has many ways to be one
+DAMAGED_NPZ = (ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class UserError(ValueError):

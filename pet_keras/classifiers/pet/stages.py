@@ -3,15 +3,13 @@ import hashlib
 import json
 import os
 import time
-import zipfile
-import zlib
 
 import numpy as np
 
 from pet_keras.checkpoints.atomic import present_files
 from pet_keras.checkpoints.lock import FolderLock
 from pet_keras.classifiers.model_folder import HEADER, write_json
-from pet_keras.errors import UserError
+from pet_keras.errors import DAMAGED_NPZ, UserError
 
 _RUN, _DONE, _ARRAYS = 'run.json', 'stage.json', 'scores.npz'
 
@@ -109,7 +107,7 @@ def _read_arrays(path):
     try:
         with np.load(path) as file:
             return dict(file)
-    except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as e:
+    except (OSError, *DAMAGED_NPZ) as e:
         raise _damaged(path, e) from None
 
 
