@@ -1,4 +1,4 @@
-"""Feeds damaged files and requests to everything that reads them: a long run of tests/test_fuzz.py.
+"""Feeds damaged files and requests to everything that reads them: a long run of the tests of this.
 
   python benchmarks/fuzz.py --inputs 10000         so many of each kind; a network is built for a tenth of some
 
@@ -18,7 +18,8 @@ def main():
     parser.add_argument('--inputs', type=int, default=1000, help='of each kind (default 1000)')
     parser.add_argument('--only', help='what stands in the names of the tests to run, as pytest -k takes it')
     args = parser.parse_args()
-    command = [sys.executable, '-m', 'pytest', os.path.join(ROOT, 'tests', 'test_fuzz.py')]
+    tests = [os.path.join(ROOT, 'tests', *path) for path in (('test_fuzz.py',), ('serving', 'test_fuzzed_requests.py'))]
+    command = [sys.executable, '-m', 'pytest', '--timeout=0', '--durations=0', *tests]  # each input has a limit
     return subprocess.call(command + (['-k', args.only] if args.only else []), cwd=ROOT,
                            env=dict(os.environ, PET_KERAS_FUZZ=str(args.inputs)))
 

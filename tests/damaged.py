@@ -4,6 +4,7 @@ And what is asked of whatever reads them: a result or one error that a user can 
 """
 import contextlib
 import copy
+import json
 import os
 import resource
 import signal
@@ -21,7 +22,7 @@ _NASTY = [None, True, False, 0, -1, 1, 2 ** 31, 2 ** 63, 10 ** 30, -10 ** 30, .5
           {'a': {'b': []}}]
 _NASTY_BYTES = [b'\xff' * 8, b'\0' * 8, b'\x7f' + b'\xff' * 7, b'"', b'\n', b'\t', b'{"text":', b'[' * 5000,
                 b'\xef\xbb\xbf', b'\r']
-VALUES = st.sampled_from(_NASTY) | st.integers() | st.floats() | st.text(max_size=6) | st.recursive(
+VALUES = st.sampled_from(_NASTY).map(copy.deepcopy) | st.integers() | st.floats() | st.text(max_size=6) | st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=5)
 
@@ -120,3 +121,20 @@ def fuzzed(*strategies, slow=False, **named):
                         derandomize=INPUTS <= 100, suppress_health_check=list(HealthCheck))(
             given(*strategies, **named)(test))
     return decorate
+
+
+async def asked(app, path, content):
+    """(status, body) of an ASGI application's answer to a POST of bytes, or of a value as JSON."""
+    body, answer = content if isinstance(content, bytes) else json.dumps(content).encode(), []
+    parts = [{'type': 'http.request', 'body': body}]
+
+    async def receive():
+        return parts.pop() if parts else {'type': 'http.disconnect'}
+
+    async def send(message):
+        answer.append(message)
+    headers = [(b'content-type', b'application/json'), (b'content-length', str(len(body)).encode())]
+    await app({'type': 'http', 'method': 'POST', 'path': path, 'raw_path': path.encode(), 'query_string': b'',
+               'headers': headers, 'http_version': '1.1', 'scheme': 'http', 'server': ('127.0.0.1', 80),
+               'client': ('127.0.0.1', 1), 'root_path': '', 'asgi': {'version': '3.0'}}, receive, send)
+    return answer[0]['status'], b''.join(m.get('body', b'') for m in answer[1:])

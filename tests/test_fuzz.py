@@ -7,25 +7,34 @@ import os
 import shutil
 import sys
 
+import numpy as np
 import pytest
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'checkpoints', 'tensor_files'))
 pytest.importorskip('hypothesis', reason='the test requirement hypothesis is not installed')
 pytestmark = pytest.mark.skipif(not os.path.exists('/proc/self/statm'), reason='needs /proc')
 
 from hypothesis import strategies as st  # noqa: E402
+from safetensors.numpy import save  # noqa: E402
 
 from damaged import bytes_like, fuzzed, json_like, result_or_error  # noqa: E402
 from pet_keras.checkpoints.checkpoint import Checkpoint  # noqa: E402
+from pet_keras.checkpoints.conversion import convert  # noqa: E402
 from pet_keras.checkpoints.tensor_files.opening import open_tensors  # noqa: E402
 from pet_keras.classifiers import model_folder  # noqa: E402
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier  # noqa: E402
 from pet_keras.classifiers.loading import load  # noqa: E402
+from pet_keras.classifiers.pet.stages import Run  # noqa: E402
 from pet_keras.cloze.task import Task, shipped_tasks  # noqa: E402
 from pet_keras.data.checking import check  # noqa: E402
+from pet_keras.data.example import Example  # noqa: E402
 from pet_keras.data.reading import read_rows  # noqa: E402
 from pet_keras.errors import UserError  # noqa: E402
+from pet_keras.experiments import records  # noqa: E402
 from pet_keras.experiments.grid import Grid  # noqa: E402
+from pet_keras.serving.labelling.session import Session  # noqa: E402
 from pet_keras.serving.prediction_folder import progress_in  # noqa: E402
+from torch_files import write_plain, write_small, write_zip  # noqa: E402
 
 
 @pytest.fixture(scope='module')
@@ -41,6 +50,11 @@ def write(folder, name, content):
     with open(path, 'wb') as writer:
         writer.write(content)
     return path
+
+
+def read_bytes(path):
+    with open(path, 'rb') as reader:
+        return reader.read()
 
 
 # --- files of texts -----------------------------------------------------------------------------------------
@@ -66,6 +80,20 @@ def test_a_file_of_texts_is_read_or_refused(name, folder):
         report = result_or_error(check, [path], sentiment, near=None, format=format)
         if not isinstance(rows, UserError) and labelled:
             assert report['files'][0]['texts'] == len(rows)
+    read()
+
+
+def test_a_parquet_file_of_texts_is_read_or_refused(folder):
+    pyarrow, parquet = pytest.importorskip('pyarrow'), pytest.importorskip('pyarrow.parquet')
+    table = pyarrow.table({'text': ['房间很干净', '又吵又脏', '好'], 'label': ['1', '0', '1'], 'n': [1, None, 3]})
+    parquet.write_table(table, os.path.join(folder, 'valid.parquet'))
+    valid = read_bytes(os.path.join(folder, 'valid.parquet'))
+    sentiment = Task.load('sentiment')
+
+    @fuzzed(bytes_like(valid), st.booleans())
+    def read(content, labelled):
+        rows = result_or_error(read_rows, write(folder, 'texts.parquet', content), sentiment, labelled)
+        assert isinstance(rows, UserError) or all(row.example.text.strip() for row in rows)
     read()
 
 
@@ -109,13 +137,52 @@ def test_an_experiment_is_read_or_refused(folder):
     read()
 
 
-def test_what_a_stopped_predict_left_is_gone_on_with_or_refused(folder):
-    state = {'settings': {'a': 1}, 'files': {'a.tsv': {'rows': 10, 'bytes': 300}}}
+def _stage_of(folder):
+    with Run(folder, {'a': 1}, 1) as run:
+        return run.begin('', 'a stage')
 
-    @fuzzed(json_like(state) | bytes_like(json.dumps(state).encode()))
+
+STATES = {'progress.json': (progress_in, {'settings': {'a': 1}, 'files': {'a.tsv': {'rows': 10, 'bytes': 300}}}),
+          'records.jsonl': (records.read, {'key': 'k', 'pattern': 'P1', 'tests': {'t': {'accuracy': 1.}}}),
+          'run.json': (_stage_of, {'a': 1}), 'stage.json': (_stage_of, {'dev': {'accuracy': 1.}, 'seconds': 1.}),
+          'run.lock': (_stage_of, {'host': 'a', 'process': 1, 'since': 'now'})}
+
+
+@pytest.mark.parametrize('name', [*STATES, 'scores.npz'])
+def test_what_a_stopped_command_left_is_gone_on_with_or_refused(name, tmp_path):
+    folder, (take, state) = str(tmp_path), STATES.get(name, (_stage_of, None))
+    np.savez(str(tmp_path / 'scores.npz'), dev=np.ones((3, 2)), unlabelled=np.ones(0))
+    valid = read_bytes(str(tmp_path / 'scores.npz')) if state is None else json.dumps(state).encode() + b'\n'
+
+    @fuzzed(bytes_like(valid) if state is None else json_like(state) | bytes_like(valid))
     def read(content):
-        write(folder, 'progress.json', content)
-        result_or_error(progress_in, folder)
+        write(folder, 'run.json', {'a': 1})
+        write(folder, 'stage.json', {})
+        write(folder, name, content)
+        result_or_error(take, folder)
+    read()
+
+
+def test_a_session_of_labelling_is_gone_on_with_or_refused(folder):
+    lines = [{'id': '1', 'label': '正面', 'text': '好', 'time': 1}, {'id': '2', 'label': '', 'text': '差'}, {'undo': '2'}]
+    valid = {'answers.jsonl': ''.join(json.dumps(line) + '\n' for line in lines).encode(),
+             'task.json': json.dumps(NEWS).encode()}
+    place = os.path.join(folder, 'session')
+
+    def open_session():
+        session = Session(place, [Example('好')])
+        found = session.labelled(), session.skipped()
+        session.close()
+        return found
+
+    @fuzzed(st.sampled_from(sorted(valid)).flatmap(
+        lambda name: st.tuples(st.just(name), bytes_like(valid[name]))) | st.tuples(
+            st.just('task.json'), json_like(NEWS)))
+    def read(change):
+        os.makedirs(place, exist_ok=True)
+        for name, content in {**valid, change[0]: change[1]}.items():
+            write(place, name, content)
+        result_or_error(open_session)
     read()
 
 
@@ -143,8 +210,7 @@ def test_the_header_of_a_model_is_read_or_refused(prompt, folder):
 
 
 def test_added_weights_are_read_or_refused(prompt, folder):
-    with open(os.path.join(prompt, 'added.safetensors'), 'rb') as reader:
-        valid = reader.read()
+    valid = read_bytes(os.path.join(prompt, 'added.safetensors'))
     place = os.path.join(folder, 'third')
     shutil.copytree(prompt, place)
 
@@ -165,8 +231,7 @@ def _open(path):
 def test_a_checkpoint_is_read_or_refused(name, still, folder):
     place = os.path.join(folder, name)
     shutil.copytree(still, place)
-    with open(os.path.join(still, name), 'rb') as reader:
-        valid = reader.read()
+    valid = read_bytes(os.path.join(still, name))
 
     @fuzzed(bytes_like(valid) | json_like(json.loads(valid)) if name.endswith('json') else bytes_like(valid))
     def read(content):
@@ -176,8 +241,7 @@ def test_a_checkpoint_is_read_or_refused(name, still, folder):
 
 def test_a_network_is_built_from_a_config_or_refused(still, folder):
     place = shutil.copytree(still, os.path.join(folder, 'network'))
-    with open(os.path.join(still, 'bert_config.json'), 'rb') as reader:
-        valid = json.loads(reader.read())
+    valid = json.loads(read_bytes(os.path.join(still, 'bert_config.json')))
 
     @fuzzed(json_like(valid, 2), slow=True)
     def build(content):
@@ -187,10 +251,23 @@ def test_a_network_is_built_from_a_config_or_refused(still, folder):
     build()
 
 
-def test_a_file_of_tensors_is_read_or_refused(folder):
-    import numpy as np
-    from safetensors.numpy import save
-    valid = save({'a': np.ones((3, 4), 'float32'), 'b': np.zeros(5, 'float16')})
+def _files_of_tensors(folder):
+    """{name: bytes} of a file of each format."""
+    h5py, made = pytest.importorskip('h5py'), {}
+    path = os.path.join(folder, 'made')
+    for name, make in (('a.bin', write_zip), ('old.bin', write_plain)):
+        write_small(make, path)
+        made[name] = read_bytes(path)
+    with h5py.File(path, 'w') as file:
+        file['bert/bert/a:0'], file['bert/bert/b:0'] = np.ones((3, 4), 'float32'), np.zeros(5, 'float16')
+    made['a.h5'] = read_bytes(path)
+    made['a.safetensors'] = save({'a': np.ones((3, 4), 'float32'), 'b': np.zeros(5, 'float16')})
+    return made
+
+
+@pytest.mark.parametrize('name', ['a.safetensors', 'a.bin', 'old.bin', 'a.h5'])
+def test_a_file_of_tensors_is_read_or_refused(name, folder):
+    valid = _files_of_tensors(folder)[name]
 
     def read_all(path):
         file = open_tensors(path)
@@ -198,5 +275,19 @@ def test_a_file_of_tensors_is_read_or_refused(folder):
 
     @fuzzed(bytes_like(valid))
     def read(content):
-        result_or_error(read_all, write(folder, 'a.safetensors', content))
+        result_or_error(read_all, write(folder, name, content))
+    read()
+
+
+@pytest.mark.parametrize('name', ['config.json', 'model.safetensors'])
+def test_a_hugging_face_folder_is_read_or_refused(name, still, folder):
+    place = os.path.join(folder, 'hugging-face-' + name)
+    convert(still, place, 'safetensors')
+    valid = read_bytes(os.path.join(place, name))
+    header = 8 + int.from_bytes(valid[:8], 'little')  # what the weights are called, and where each begins
+
+    @fuzzed(bytes_like(valid) | json_like(json.loads(valid)) if name.endswith('json') else
+            bytes_like(valid[:header]).map(lambda head: head + valid[header:]) | bytes_like(valid))
+    def read(content):
+        result_or_error(_open, os.path.dirname(write(place, name, content)))
     read()

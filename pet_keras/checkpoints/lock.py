@@ -110,6 +110,6 @@ def _holder(file):
     file.seek(0)
     try:
         fields = json.load(file)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}

@@ -1,6 +1,10 @@
 """`pet-keras pet`: the complete PET, from labelled and unlabelled texts to one classifier."""
+import contextlib
+import sys
+
 from pet_keras.cli.options import FILES, add_command, add_model_options, open_checkpoint, read_texts
 from pet_keras.data.reading import FORMATS
+from pet_keras.errors import UserError
 
 EXAMPLE = """\
   pet-keras pet --task sentiment --labelled reviews.train.tsv --unlabelled reviews.unlabelled.txt \\
@@ -41,12 +45,23 @@ def add_parser(commands):
     add('--distil-batch-size', type=int, help='of the classifier; default as above')
     add('--distil-learning-rate', type=float, help='of the classifier; default as above')
     add('--seed', type=int, default=0, help='the same seed gives the same classifier (default 0)')
+    add('--engine', choices=['tensorflow', 'ray'], default='tensorflow', help='ray: workers on all cores, or on a '
+        'cluster, label the unlabelled texts (default tensorflow)')
+    add('--address', help='with --engine ray: of the cluster (default: one of its own, here)')
+    add('--cpus', type=int, default=1, help='with --engine ray: cores a worker (default 1)')
+    add('--gpus', type=float, default=0, help='with --engine ray: GPUs a worker (default 0)')
+    add('--rows', type=int, default=10000, help='with --engine ray: texts that a worker labels at a time (default '
+        '10000)')
     add_model_options(parser, pattern=None)
 
 
 def run(args):
     from pet_keras.classifiers.pet.ensemble import Ensemble
     from pet_keras.classifiers.pet.pet import Pet
+    if args.rows < 1 or args.cpus < 1 or args.gpus < 0:
+        raise UserError('--rows and --cpus are at least 1, and --gpus is no less than 0.')
+    if args.engine == 'ray' and not args.unlabelled:
+        raise UserError('--engine ray is for labelling the texts of --unlabelled: give some.')
     given = dict(patterns=args.patterns and args.patterns.split(','), maxlen=args.maxlen or 128, seeds=args.seeds,
                  weights=args.weights, precision=args.precision, long=args.long or 'head')
     checkpoint = open_checkpoint(args)
@@ -66,10 +81,31 @@ def run(args):
     else:
         settings['generations'] = args.generations
         print('No unlabelled texts: no classifier is distilled, and the ensemble is the result.')
-    classifier.fit(read(args.labelled), read(args.unlabelled, False), read(args.dev), **settings)
+    with _engine(args, classifier):
+        classifier.fit(read(args.labelled), read(args.unlabelled, False), read(args.dev), **settings)
     _table(classifier.report)
     print('The %s is in %s. Try:  pet-keras predict --model %s FILE' % (
         'classifier' if args.unlabelled else 'ensemble', args.out, args.out))
+
+
+@contextlib.contextmanager
+def _engine(args, pet):
+    """Within it the engine of --engine labels a Pet's texts."""
+    if args.engine != 'ray':
+        yield
+        return
+    from pet_keras.experiments.on_ray import connect
+    from pet_keras.serving.on_ray import label_scores
+    ray = connect(args.address)
+
+    def scores(folder, examples):
+        return label_scores(ray, folder, examples, len(pet.labels), args.precision, args.long or 'head', args.rows,
+                            args.cpus, args.gpus, lambda line: print(line, file=sys.stderr))
+    pet.ensemble.score_elsewhere = scores
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _table(report):

@@ -145,7 +145,7 @@ def _parquet_rows(lines):
                     yield _checked(json.loads(json.dumps(item, default=str)))
     except FileNotFoundError:
         raise UserError('%s: no such file.' % lines.path) from None
-    except (pyarrow.ArrowException, OSError) as e:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as e:  # what it calls text may be none
         raise UserError('%s is no Parquet file, or damaged: %s' % (lines.path, str(e).split('\n')[0])) from None
 
 

@@ -271,7 +271,7 @@ def _keys(found, known, where):
 
 def _known(found, known, where):
     for key in found:
-        if key not in known:
+        if not isinstance(key, str) or key not in known:
             near = difflib.get_close_matches(str(key), known, 1)
             raise UserError('%s: there is no %r%s. Known: %s.' % (
                 where, key, ', perhaps %r' % near[0] if near else '', ', '.join(sorted(known))))

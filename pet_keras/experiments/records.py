@@ -4,12 +4,11 @@ import glob
 import hashlib
 import json
 import os
-import zipfile
 
 import numpy as np
 
 from pet_keras.checkpoints.lock import FolderLock
-from pet_keras.errors import UserError
+from pet_keras.errors import DAMAGED_NPZ, UserError
 
 _NOT_OF_THE_RUN = ('choose', 'name', 'checkpoint', 'place', 'causal', 'chosen')  # what it is called, or where from
 
@@ -49,7 +48,7 @@ def read(folder):
                 try:
                     record = json.loads(line)
                     found.append(dict(record, key=record['key'], pattern=record['pattern'], tests=record['tests']))
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, RecursionError):
                     raise UserError('%s, line %d is no record: delete that line.' % (path, number)) from None
     return found
 
@@ -102,5 +101,5 @@ def scores(folder, record, test):
     try:
         with np.load(path) as found:
             return found['log_proba'], found['truth']
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except DAMAGED_NPZ:
         raise UserError('%s is damaged: delete it, and the run is done again.' % path) from None

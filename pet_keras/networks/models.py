@@ -166,6 +166,7 @@ def _opened(checkpoint):
 @tf.autograph.experimental.do_not_convert  # no layer needs it, and it would rewrite the source of each
 def _build(checkpoint, bases, return_keras_model, tuning, prompt, **kwargs):
     tuning = tuning or (Prompt(**prompt) if prompt else AllWeights())
+    _check_sizes(checkpoint)
     try:
         if kwargs.get('hidden_act', checkpoint.config['hidden_act']) == 'gelu_erf':
             kwargs['hidden_act'] = gelu_erf
@@ -179,6 +180,22 @@ def _build(checkpoint, bases, return_keras_model, tuning, prompt, **kwargs):
     transformer.load(checkpoint)
     tuning.attach(transformer)
     return transformer.model if return_keras_model else transformer
+
+
+def _check_sizes(checkpoint):
+    """UserError for a size that no weight can have: a network is built before its shapes are compared."""
+    config, shapes = checkpoint.config, checkpoint.shapes
+    largest = max([size for shape in shapes.values() for size in shape] or [0])
+    most = dict.fromkeys(('hidden_size', 'intermediate_size', 'num_attention_heads', 'num_hidden_layers',
+                          'embedding_size', 'type_vocab_size', 'attention_head_size', 'attention_key_size'), largest)
+    if checkpoint.family != 'albert':  # whose layers share their weights
+        most['num_hidden_layers'] = len(shapes)
+    if checkpoint.max_position is not None:
+        most['max_position_embeddings'] = largest
+    for key, size in most.items():
+        if isinstance(config.get(key), (int, float)) and config[key] > size:
+            raise UserError('%s and %s do not fit together: %s is %s, and no weight is as large.' % (
+                checkpoint.config_path, checkpoint.weights_path, key, config[key]))
 
 
 def model_inputs(model, token_ids, segment_ids, positions, *more):

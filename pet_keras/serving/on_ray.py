@@ -1,7 +1,11 @@
-"""Predictions by many workers: `pet-keras predict --engine ray`."""
+"""Predictions and soft labels by many workers: `--engine ray` of `pet-keras predict` and `pet-keras pet`."""
+import json
 import logging
 import os
 
+import numpy as np
+
+from pet_keras.data.example import Example
 from pet_keras.errors import UserError
 
 
@@ -44,26 +48,72 @@ def predict(ray, folder, sources, open_classifier, offset, rows, batch_size, cpu
     """
     missing = [{'name': name, 'start': start} for name, source in sources.items() if not folder.has(name)
                for start in folder.missing_blocks(name, source, rows)]
-    if missing:
-        room = ray.cluster_resources()
-        most = int(min(room.get(kind, 0) // each for kind, each in (('CPU', cpus), ('GPU', gpus)) if each))
-        if not most:
-            raise UserError('No machine has %d cores%s for a worker.' % (cpus, ' and %g GPUs' % gpus if gpus else ''))
-        for name in ('ray.data', 'ray'):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        blocks = ray.data.from_items(missing, override_num_blocks=len(missing)).map_batches(
-            Worker, batch_size=1, compute=ray.data.ActorPoolStrategy(size=min(most, len(missing))), num_cpus=cpus,
-            num_gpus=gpus, fn_constructor_kwargs=dict(
-                open_classifier=open_classifier, offset=offset, sources=sources, folder=folder.folder, rows=rows,
-                batch_size=batch_size, cpus=cpus))
-        done = 0
-        try:
-            for row in blocks.iter_rows():
-                done += row['rows']
-                say('%d texts are done' % done)
-        except ray.exceptions.RayError as e:
-            raise UserError('A worker failed; what is done is kept, and the same command goes on. It said: %s' % (
-                str(e).strip().split('\n')[-1])) from None
+    done = 0
+    for row in _mapped(ray, Worker, missing, cpus, gpus, open_classifier=open_classifier, offset=offset,
+                       sources=sources, folder=folder.folder, rows=rows, batch_size=batch_size):
+        done += row['rows']
+        say('%d texts are done' % done)
     for name, source in sources.items():
         folder.assemble(name, source, rows)
+
+
+class Scorer(object):
+    """One saved model, which scores the texts that it is given.
+
+    Arguments: `model`, its folder; `precision` and `long`, see ClozeClassifier; `cpus`, cores that it computes with.
+    """
+    def __init__(self, model, precision, long, cpus):
+        os.environ.update(TF_NUM_INTRAOP_THREADS=str(cpus))  # TensorFlow is not loaded yet
+        from pet_keras.classifiers.loading import load
+        self._classifier = load(model)
+        self._classifier.precision, self._classifier.long = precision, long
+
+    def __call__(self, batch):
+        """The scores of blocks `{'start': […], 'examples': […, JSON]}`, each as bytes of float64."""
+        found = [self._classifier.label_scores([Example(*fields) for fields in json.loads(block)])
+                 for block in batch['examples']]
+        return {'start': batch['start'], 'scores': [np.asarray(scores, 'float64').tobytes() for scores in found]}
+
+
+def label_scores(ray, model, examples, labels, precision, long, rows, cpus=1, gpus=0, say=lambda line: None):
+    """What `label_scores` of the model saved in a folder gives for a list of Example, float64 `[examples, labels]`.
+
+    Arguments: `labels`, how many there are; `rows` of a block; others as of `predict` and of Scorer.
+
+    Raises: UserError where a worker fails, with what it said.
+    """
+    blocks = [{'start': start, 'examples': json.dumps([list(e) for e in examples[start:start + rows]])}
+              for start in range(0, len(examples), rows)]
+    found = np.empty((len(examples), labels))
+    done = 0
+    for row in _mapped(ray, Scorer, blocks, cpus, gpus, model=os.path.abspath(model), precision=precision, long=long):
+        scores = np.frombuffer(row['scores']).reshape(-1, labels)
+        found[row['start']:row['start'] + len(scores)] = scores
+        done += len(scores)
+        say('  %d texts are labelled' % done)
+    return found
+
+
+def _mapped(ray, worker, items, cpus, gpus, **settings):
+    """Yields the rows that workers make of items, each a dict, in any order.
+
+    Arguments: `worker`, a class; `settings` of each, beside `cpus`. Raises: UserError where there is no room for one,
+    or one fails.
+    """
+    if not items:
+        return
+    room = ray.cluster_resources()
+    most = int(min(room.get(kind, 0) // each for kind, each in (('CPU', cpus), ('GPU', gpus)) if each))
+    if not most:
+        raise UserError('No machine has %d cores%s for a worker.' % (cpus, ' and %g GPUs' % gpus if gpus else ''))
+    for name in ('ray.data', 'ray'):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    blocks = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+        worker, batch_size=1, compute=ray.data.ActorPoolStrategy(size=min(most, len(items))), num_cpus=cpus,
+        num_gpus=gpus, fn_constructor_kwargs=dict(settings, cpus=cpus))
+    try:
+        yield from blocks.iter_rows()
+    except ray.exceptions.RayError as e:
+        raise UserError('A worker failed; what is done is kept, and the same command goes on. It said: %s' % (
+            str(e).strip().split('\n')[-1])) from None

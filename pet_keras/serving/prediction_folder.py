@@ -104,5 +104,5 @@ def progress_in(folder):
         with open(path, encoding='utf-8') as reader:
             found = json.load(reader)
         return dict(found, settings=found['settings'], files=dict(found['files']))
-    except (ValueError, KeyError, TypeError) as e:
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise UserError('%s is damaged (%s): remove it, and what is not done yet is done anew.' % (path, e)) from None

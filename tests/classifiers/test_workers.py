@@ -1,6 +1,7 @@
 """Two processes that train one model, on this machine, and one that trains alone on the same batches."""
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -20,7 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
 SETTINGS = dict(batch_size=2, learning_rate=1e-3, mask_rate=.3, seed=3)
 # Trains on labelled texts, whose last batch has one text and no part for the second process, then on unlabelled ones
 WORK = '''
-import json, os, sys
+import json, os, signal, sys
 sys.path[:0] = [%r, %r]
 from pet_keras import Workers
 team = Workers.join()
@@ -30,8 +31,8 @@ from pet_keras.classifiers.training import Trainer
 settings, checkpoint, out, stop = json.loads(sys.argv[1])
 train_epoch = Trainer._train_epoch
 def stopping(self, number, streams):
-    if number == stop:
-        os._exit(7)
+    if number == stop and team.rank:
+        os.kill(os.getpid(), signal.SIGKILL)
     return train_epoch(self, number, streams)
 def fit(**more):
     return ClozeClassifier(TASK, checkpoint).fit(
@@ -70,12 +71,13 @@ def _losses(history):
     return [record['loss'] for record in history if record['loss'] is not None]
 
 
-def test_two_processes_learn_what_one_with_the_same_batches_does_and_go_on_after_a_kill(still, tmp_path):
+def test_two_processes_learn_what_one_with_the_same_batches_does_and_go_on_after_one_was_killed(still, tmp_path):
     alone = ClozeClassifier(TASK, still).fit(LABELLED[:5], dev=LABELLED, epochs=3, **SETTINGS)
     plain = ClozeClassifier(TASK, still).fit(unlabelled=UNLABELLED, epochs=1, **dict(SETTINGS, batch_size=4))
     out = str(tmp_path / 'out')
-    _, statuses = _two(still, out, stop=1)
-    assert statuses == [7, 7] and os.path.exists(os.path.join(out, 'resume', 'progress.json'))
+    (said, _), statuses = _two(still, out, stop=1)
+    assert statuses == [1, -signal.SIGKILL] and 'Another worker has ended' in said
+    assert os.path.exists(os.path.join(out, 'resume', 'progress.json'))
     found, statuses = _two(still, out)
     assert statuses == [0, 0], found
     (history, others, sums), (history_1, others_1, sums_1) = found

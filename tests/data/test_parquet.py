@@ -51,3 +51,14 @@ def test_what_is_no_parquet_or_lacks_a_text_is_named(tmp_path):
     parquet.write_table(pyarrow.table({'text': ['好', None]}), str(tmp_path / 'null.parquet'))
     with pytest.raises(UserError, match='null.parquet, line 2: the text is missing'):
         read_rows(str(tmp_path / 'null.parquet'), labelled=False)
+
+
+@pytest.mark.parametrize('name', [b'abcdef', b'column'])
+def test_text_that_is_no_utf8_is_named(name, tmp_path):
+    parquet.write_table(pyarrow.table({'text': ['abcdef'], 'column': ['c']}), str(tmp_path / 'a.parquet'),
+                        compression='none', use_dictionary=False, write_statistics=False, store_schema=False)
+    whole = (tmp_path / 'a.parquet').read_bytes()
+    assert name in whole
+    (tmp_path / 'a.parquet').write_bytes(whole.replace(name, b'\xff' * len(name)))
+    with pytest.raises(UserError, match="a.parquet is no Parquet file, or damaged: .*can't decode byte 0xff"):
+        read_rows(str(tmp_path / 'a.parquet'), labelled=False)

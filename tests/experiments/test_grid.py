@@ -131,6 +131,8 @@ WRONG = {
     'file': ({'data': {'tests': {'a': 3}}}, 'data, a: 3 is not an object'),
     'no file': ({'data': {'tests': {'a': {'lines': 3}}}}, 'it is a file, or'),
     'lines': ({'data': {'tests': {'a': {'file': 'a', 'lines': '3'}}}}, 'lines is a whole number of 1 or more'),
+    'leave_out is no name': ({'data': {'tests': {'a': {'file': 'a', 'leave_out': {'train': 1}}}}},
+                             "leave_out: there is no {'train': 1}"),
     'leave_out': ({'data': {'tests': {'a': {'file': 'a', 'leave_out': ['train']}}}}, "leave_out: there is no 'train'"),
     'of train': ({'data': {'train': {'file': 'a', 'lines': 3}, 'tests': {'a': 'a'}}}, 'are for dev and tests'),
     'seeds': ({'seeds': ['a']}, "seeds is a whole number of 0 or more, not 'a'"),

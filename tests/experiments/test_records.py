@@ -68,10 +68,16 @@ def test_damaged_scores_are_named(tmp_path):
     records.add(tmp_path, RUN, 'k', _found('P1'))
     record, = records.read(tmp_path)
     path = records.scores_path(tmp_path, 'k', 'P1', 'a')
-    with open(path, 'rb+') as writer:
-        writer.truncate(50)
-    with pytest.raises(UserError, match='npz is damaged'):
-        records.scores(tmp_path, record, 'a')
+    with open(path, 'rb+') as file:
+        whole = bytearray(file.read())
+        whole[whole.rindex(b'PK\1\2') + 8] |= 1  # says that it is encrypted
+        for damaged in (bytes(whole), whole[:50]):
+            file.truncate(0)
+            file.seek(0)
+            file.write(damaged)
+            file.flush()
+            with pytest.raises(UserError, match='npz is damaged'):
+                records.scores(tmp_path, record, 'a')
     os.remove(path)
     assert not records.has_scores(tmp_path, record)
 

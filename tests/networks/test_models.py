@@ -1,3 +1,4 @@
+import json
 import os
 
 import numpy as np
@@ -137,6 +138,19 @@ def test_dropout_of_the_config_can_be_turned_off(make_checkpoint, tmp_path):
     np.testing.assert_allclose(dropping(inputs, training=False).numpy(), scores, atol=1e-6)
     np.testing.assert_allclose(still(inputs, training=True).numpy(), scores, atol=1e-6)
     assert np.abs(dropping(inputs, training=True).numpy() - scores).max() > 1e-2
+
+
+@pytest.mark.parametrize('key', ['hidden_size', 'num_attention_heads', 'num_hidden_layers', 'intermediate_size',
+                                 'max_position_embeddings'])
+def test_a_size_that_no_weight_has_is_named_before_the_network_is_built(key, make_checkpoint, tmp_path):
+    folder = make_checkpoint(tmp_path / 'c')
+    path = os.path.join(folder, 'bert_config.json')
+    with open(path) as reader:
+        config = dict(json.load(reader), **{key: 10 ** 30})
+    with open(path, 'w') as writer:
+        json.dump(config, writer)
+    with pytest.raises(UserError, match='do not fit together: %s is 10+, and no weight is as large' % key):
+        build_mlm(folder)
 
 
 def test_each_weight_is_set_before_the_next_is_read(tiny, monkeypatch):

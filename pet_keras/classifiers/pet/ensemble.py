@@ -32,6 +32,9 @@ class Ensemble(TextClassifier):
         seeds: models a pattern.
         weights: of the models: 'uniform', or 'accuracy', that on the labelled texts before training.
 
+    `score_elsewhere`: None, or a function of the folder of a trained model and a list of Example that gives what its
+    `label_scores` would; then it scores the unlabelled texts.
+
     Raises: UserError for patterns that are not the task's, or that a causal model cannot use.
     """
     kind, exports = 'ensemble', False
@@ -43,7 +46,7 @@ class Ensemble(TextClassifier):
             raise UserError('seeds is at least 1, and weights one of %s.' % ', '.join(WEIGHTS))
         self.tuning, self.dropout_rate, self.seeds, self.weights = AllWeights(), dropout_rate, seeds, weights
         self.patterns, self.report = self._patterns(patterns), []
-        self.places, self._members = None, None  # the folders of trained models; the models
+        self.places, self._members, self.score_elsewhere = None, None, None  # the folders of trained models; the models
         self.member_weights = np.ones(len(self.roster))
 
     def _patterns(self, patterns):

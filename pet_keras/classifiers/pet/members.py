@@ -78,7 +78,9 @@ class Members(object):
                 **how, **self.settings), os.path.join(folder, 'model'))
         else:
             model.save(os.path.join(folder, 'model'))
-        arrays = {'unlabelled': model.label_scores(unlabelled), 'dev': model.label_scores(dev)}
+        elsewhere = self.ensemble.score_elsewhere
+        arrays = {'unlabelled': elsewhere(os.path.join(folder, 'model'), unlabelled) if elsewhere and unlabelled else
+                  model.label_scores(unlabelled), 'dev': model.label_scores(dev)}
         if dev:
             result['dev'] = report_of(dev, arrays['dev'], self.ensemble.labels)
             with open(os.path.join(folder, 'predictions.jsonl'), 'w', encoding='utf-8') as writer:

@@ -9,7 +9,7 @@ import numpy as np
 from pet_keras.checkpoints.atomic import present_files
 from pet_keras.checkpoints.lock import FolderLock
 from pet_keras.classifiers.model_folder import HEADER, write_json
-from pet_keras.errors import UserError
+from pet_keras.errors import DAMAGED_NPZ, UserError
 
 _RUN, _DONE, _ARRAYS = 'run.json', 'stage.json', 'scores.npz'
 
@@ -55,8 +55,7 @@ class Run(object):
             if os.path.exists(os.path.join(present_files(self.folder), HEADER)):
                 raise UserError('%s already holds a model of another run: choose another folder.' % self.folder)
             return write_json(path, self.settings)
-        with open(path, encoding='utf-8') as reader:
-            was = json.load(reader)
+        was = _read(path)
         changed = ['%s was %s and is %s' % (name, was.get(name), self.settings.get(name))
                    for name in {**self.settings, **was} if was.get(name) != self.settings.get(name)]
         if changed:
@@ -74,11 +73,7 @@ class Run(object):
         self._number, self._begun, found = self._number + 1, time.perf_counter(), None
         path = os.path.join(self.place(stage), _DONE)
         if os.path.exists(path):
-            with open(path, encoding='utf-8') as reader:
-                found = json.load(reader)
-            arrays = os.path.join(self.place(stage), _ARRAYS)
-            with np.load(arrays) as file:
-                found = found, dict(file)
+            found = _read(path), _read_arrays(os.path.join(self.place(stage), _ARRAYS))
         if self.verbose:
             print('Stage %d of %d, %s%s' % (self._number, self.stages, title, ': done before.' if found else ''),
                   flush=True)
@@ -96,6 +91,28 @@ class Run(object):
         if self.verbose:
             print('  done in %.0f s' % result['seconds'], flush=True)
         return result, arrays
+
+
+def _read(path):
+    """The dict in a file of JSON; UserError where it is damaged."""
+    try:
+        with open(path, encoding='utf-8') as reader:
+            return dict(json.load(reader))
+    except (ValueError, TypeError, RecursionError) as e:
+        raise _damaged(path, e) from None
+
+
+def _read_arrays(path):
+    """{name: array} of what `Run.finish` wrote; UserError where it is damaged."""
+    try:
+        with np.load(path) as file:
+            return dict(file)
+    except (OSError, *DAMAGED_NPZ) as e:
+        raise _damaged(path, e) from None
+
+
+def _damaged(path, e):
+    return UserError('%s is damaged (%s): remove its folder, and what was done there is done anew.' % (path, e))
 
 
 def fit_once(classifier, fit, folder):

@@ -1,6 +1,5 @@
 """ActiveLearner: a classifier, a pile of texts, and which of these it would learn most from."""
 import os
-import zipfile
 
 import numpy as np
 
@@ -8,7 +7,7 @@ from pet_keras.backend import keras, precision, tf
 from pet_keras.classifiers.calibration import match_prior
 from pet_keras.classifiers.metrics import log_softmax
 from pet_keras.cloze.batching import question_batches
-from pet_keras.errors import UserError
+from pet_keras.errors import DAMAGED_NPZ, UserError
 from pet_keras.networks.models import model_inputs
 from pet_keras.serving.labelling.estimates import folds, kappa
 from pet_keras.serving.labelling.strategies import STRATEGIES
@@ -205,5 +204,5 @@ class ActiveLearner(object):
                 if str(found['of']) == of:
                     self._scores, self.features = found['scores'], found['features']
                     self.scored_by = np.where(found['scored'], 0, -1)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # none, or a damaged one
+        except (OSError, *DAMAGED_NPZ):  # none, or a damaged one
             pass

@@ -84,3 +84,15 @@ def test_an_interrupt_says_how_to_go_on(tmp_path, capsys):
 def test_a_digest_changes_with_any_text_and_label():
     lists = [[Example('好', label='正面')], [Example('坏', label='正面')], [Example('好', label='负面')], []]
     assert len({digest(one) for one in lists}) == 4 and digest(lists[0]) == digest([Example('好', label='正面')])
+
+
+@pytest.mark.parametrize('name', ['run.json', 'a/stage.json', 'a/scores.npz'])
+@pytest.mark.parametrize('content', [b'', b'[' * 5000, b'PK\3\4', b'[1]'])
+def test_a_damaged_file_of_a_run_is_named(name, content, tmp_path):
+    with Run(str(tmp_path), SETTINGS, 1) as run:
+        run.begin('a', 'the first')
+        run.finish('a', {}, scores=np.arange(4.))
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match='%s is damaged' % name):
+        with Run(str(tmp_path), SETTINGS, 1) as run:
+            run.begin('a', 'the first')
