@@ -12,7 +12,6 @@ import random
 import time
 
 from pet_keras import ClozeClassifier, Task, read_examples
-from pet_keras.classifiers.metrics import classification_report
 
 
 def main():
@@ -30,13 +29,14 @@ def main():
         for way in ('product', 'stepwise'):
             task.verbalizer.word_score = way
             classifier, begun = ClozeClassifier(task, args.checkpoint), time.perf_counter()
-            log_proba = classifier.predict_log_proba(examples)
-            seconds, labels = (time.perf_counter() - begun) / len(examples), [e.label for e in examples]
-            raw, corrected = [classification_report(labels, scores, task.labels) for scores in (
-                log_proba, log_proba - log_proba.mean(axis=0))]
+            report = classifier.evaluate(examples)
+            seconds, corrected = (time.perf_counter() - begun) / len(examples), '–'
+            if not task.candidates:
+                scores, labels = classifier.predict_log_proba(examples), [e.label for e in examples]
+                found = [task.labels[i] for i in (scores - scores.mean(axis=0)).argmax(axis=1)]
+                corrected = '%.1f' % (100. * sum(map(str.__eq__, found, labels)) / len(labels))
             print('| %s | %s | %d | %.1f | %s | %.3f | %.2f |' % (
-                name, way, len(examples), raw['accuracy'], '–' if task.candidates else '%.1f' % corrected['accuracy'],
-                raw['auc'], seconds), flush=True)
+                name, way, len(examples), report['accuracy'], corrected, report['auc'], seconds), flush=True)
 
 
 if __name__ == '__main__':
