@@ -15,4 +15,4 @@ def test_a_training_that_was_killed_or_had_no_room_ends_as_an_undisturbed_one(st
          '--kinds', 'SIGKILL', 'full disk', '--rounds', '1'], env=dict(os.environ, PYTHONPATH=ROOT),
         capture_output=True, encoding='utf-8')
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count('0 wrong so far') == 2
+    assert done.stdout.count('; 0 runs wrong') == 2
