@@ -2,24 +2,32 @@
 from pet_keras.backend import keras
 from pet_keras.errors import UserError
 
-_OF_THE_RATE = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+_REFUSED = {
+    keras.callbacks.LearningRateScheduler: 'give learning_rate and schedule',
+    keras.callbacks.ReduceLROnPlateau: 'give learning_rate and schedule',
+    keras.callbacks.BackupAndRestore: 'give out, and resume=True to go on',
+}
 
 
 class Callbacks(object):
     """The callbacks of one run. `on_train_begin` and `on_train_end` come once, epochs count from 0 over the whole run,
     a resumed one too, and `logs` at the end of an epoch have the dev figures.
 
-    Arguments: `callbacks`, a list; `step`, the Step, which is their `model`; `epochs`; `steps` an epoch.
+    Arguments: `callbacks`, a list, one, or None; `step`, the Step, which is their `model`; `epochs`; `steps` an epoch.
 
-    Raises: UserError for one that sets the learning rate: the Step's is a function of its steps, and would stay.
+    Raises: UserError for what is none, and for one that sets the learning rate (the Step's is a function of its steps,
+    and would stay) or the state.
     """
     def __init__(self, callbacks, step, epochs, steps):
+        callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks or [])
         for callback in callbacks:
-            if isinstance(callback, _OF_THE_RATE):
-                raise UserError('%s cannot set the learning rate here: give learning_rate and schedule.' % (
-                    type(callback).__name__))
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise UserError('%r is no Keras callback.' % (callback,))
+            for kind, instead in _REFUSED.items():
+                if isinstance(callback, kind):
+                    raise UserError('%s does not work here: %s.' % (type(callback).__name__, instead))
         self.step, self.steps = step, steps
-        self._list = keras.callbacks.CallbackList(list(callbacks), model=step, epochs=epochs, steps=steps, verbose=0)
+        self._list = keras.callbacks.CallbackList(callbacks, model=step, epochs=epochs, steps=steps, verbose=0)
         self.any = bool(callbacks)
 
     def on_train_begin(self):

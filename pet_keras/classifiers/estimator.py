@@ -65,6 +65,7 @@ class PetClassifier(*_BASES):
         if self.method not in _METHODS:
             raise UserError('method=%r: choose %s.' % (self.method, ' or '.join(_METHODS)))
         texts, labels = _texts(X), _labels(y)
+        examples = _examples(texts, labels)
         if len(texts) != len(labels) or not texts:
             raise UserError('X has %d texts and y %d labels.' % (len(texts), len(labels)))
         classifier, classes = self._untrained(), np.unique(labels)
@@ -74,7 +75,7 @@ class PetClassifier(*_BASES):
         if self.epochs != 0:
             given = {name: getattr(self, name) for name in ('epochs', 'batch_size', 'learning_rate', 'mask_rate')}
             given = {name: value for name, value in given.items() if value is not None}
-            classifier.fit(_examples(texts, labels), None if unlabelled is None else _examples(_texts(unlabelled)),
+            classifier.fit(examples, None if unlabelled is None else _examples(_texts(unlabelled)),
                            dev and _examples(_texts(dev[0]), _labels(dev[1])), seed=self.seed, verbose=self.verbose,
                            **given)
         self.classifier_, self.classes_, self._columns = classifier, classes, columns
@@ -157,7 +158,11 @@ def _labels(y):
     """y as an array of one dimension."""
     if y is None:
         raise UserError('This estimator requires y to be passed, but the target y is None.')
-    return column_or_1d(y, warn=True)
+    y = column_or_1d(y, warn=True)
+    for i, label in enumerate(y):
+        if label is None or label != label:
+            raise UserError('y has no label at index %d.' % i)
+    return y
 
 
 def _examples(texts, labels=None):

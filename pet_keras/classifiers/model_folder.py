@@ -58,16 +58,18 @@ def write(classifier, folder, dtype='float32'):
             classifier.settings(), kind=classifier.kind, keeps_checkpoint=tuning.keeps_checkpoint,
             offset=classifier.offset.tolist(), history=classifier.history, trained_on=classifier.trained_on,
             versions={'pet_keras': __version__, 'tensorflow': tf.__version__, 'bert4keras': BERT4KERAS},
-            checkpoint=checkpoint and _which(checkpoint, new if is_own else None)))
+            checkpoint=checkpoint and _which(checkpoint, None if tuning.keeps_checkpoint else new, is_own)))
     if is_own:
         checkpoint.reread()
 
 
-def _which(checkpoint, written=None):
-    """What tells a checkpoint from others; `written`, the folder that it was written to anew, if it was."""
+def _which(checkpoint, written=None, is_own=False):
+    """What tells a checkpoint from others; `written`, the folder of the weights that trained, if they did; `is_own`,
+    whether what they started from is gone with that."""
     where = os.path.abspath(checkpoint.folder) if os.path.isdir(checkpoint.name) else checkpoint.name
-    digits = (Checkpoint(written, checkpoint.application) if written else checkpoint).fingerprint
-    return {'name': where, 'application': 'lm' if checkpoint.is_causal else 'mlm', 'fingerprint': digits}
+    new = {'written': Checkpoint(written, checkpoint.application).fingerprint} if written else {}
+    digits = new['written'] if is_own else checkpoint.fingerprint
+    return dict(new, name=where, application='lm' if checkpoint.is_causal else 'mlm', fingerprint=digits)
 
 
 def check_place(classifier, folder):
@@ -154,9 +156,12 @@ def read_added(folder):
     if not os.path.exists(path):
         return {}
     try:
-        return load_file(path)
-    except (OSError, ValueError, SafetensorError) as e:
-        raise damaged(path, e) from None
+        found = load_file(path)
+    except (OSError, ValueError, SafetensorError, AttributeError, KeyError, TypeError) as e:  # of types NumPy has not
+        raise damaged(path, 'it cannot be read (%s)' % e) from None
+    if any(array.dtype.kind != 'f' for array in found.values()):
+        raise damaged(path, 'its weights are no real numbers')
+    return found
 
 
 def find_checkpoint(folder, fields, checkpoint=None):
@@ -174,7 +179,11 @@ def find_checkpoint(folder, fields, checkpoint=None):
     if not fields['keeps_checkpoint']:
         if checkpoint is not None:
             raise UserError('%s holds a whole model, so it takes no --checkpoint of its own.' % folder)
-        return Checkpoint(folder, application)
+        checkpoint, written = Checkpoint(folder, application), fields['checkpoint'].get('written')
+        if written not in (None, checkpoint.fingerprint):
+            raise damaged(folder, 'its weights are not those that were saved (fingerprint %s, and %s is in it)' % (
+                written, checkpoint.fingerprint))
+        return checkpoint
     if checkpoint is None:
         try:
             # the folder may be a stranger's, who is not to decide what is downloaded

@@ -1,7 +1,7 @@
 """What every text classifier here shares: predict, evaluate, fit, save and load over Examples."""
 import numpy as np
 
-from pet_keras.backend import PRECISIONS
+from pet_keras.backend import PRECISIONS, tf
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers import model_folder
 from pet_keras.classifiers.items import check_hard, examples_of
@@ -208,4 +208,6 @@ class TextClassifier(Predicting):
         except (KeyError, TypeError, ValueError) as e:
             raise model_folder.damaged(folder, e) from None
         classifier.history, classifier.trained_on = fields['history'], fields.get('trained_on', {})
+        if classifier.model and not all(tf.reduce_all(tf.math.is_finite(w)) for w in classifier.model.weights):
+            raise model_folder.damaged(folder, 'some of its weights are no numbers (NaN or infinite)')
         return classifier

@@ -48,8 +48,8 @@ class Trainer(object):
         out: a folder to keep the best model in, and what `resume` needs; None keeps all in memory.
         resume: goes on where an interrupted run into `out` stopped; where one diverged, from its best epoch, with
             another learning rate if you like.
-        callbacks: Keras callbacks; see docs/learning.md. With `dev` the best epoch's weights are kept all the same;
-            without it the weights that the callbacks leave behind.
+        callbacks: a list of Keras callbacks, or one; see docs/learning.md. With `dev` the best epoch's weights are kept
+            all the same; without it the weights that the callbacks leave behind.
         workers: the Workers (`Workers.join`) that train together; each is given the same texts, and computes its part
             of every batch. None: this process alone.
         verbose: 1 shows a progress bar and a line an epoch.

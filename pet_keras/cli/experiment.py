@@ -1,7 +1,7 @@
 """`pet-keras experiment`: a grid of runs from one file, its records, tables and plots."""
 import os
 
-from pet_keras.cli.options import add_command
+from pet_keras.cli.options import add_command, check_ray
 from pet_keras.errors import UserError
 
 EXAMPLE = """\
@@ -59,6 +59,7 @@ def run(args):
     from pet_keras.experiments.schedule import Schedule, describe
     if args.jobs < 1 or args.cpus < 1:
         raise UserError('--jobs and --cpus are 1 or more.')
+    check_ray(args)
     grid = Grid(args.file, args.data, args.checkpoints)
     out = args.out or os.path.splitext(args.file)[0]
     if args.engine == 'ray' and not (args.dry_run or args.table_only):

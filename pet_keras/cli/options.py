@@ -79,6 +79,13 @@ def add_engine_option(parser, **others):
                         'is a folder that pet-keras export wrote%s (default tensorflow)' % more)
 
 
+def check_ray(args):
+    """Raises UserError for an option of --engine ray with another engine."""
+    for name, default in (('address', None), ('cpus', 1), ('gpus', 0)):
+        if args.engine != 'ray' and getattr(args, name, default) != default:
+            raise UserError('--%s is of --engine ray.' % name)
+
+
 def check_onnx(args):
     """Raises UserError for an option of --engine onnx that only TensorFlow carries out."""
     if not args.model:

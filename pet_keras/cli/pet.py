@@ -2,7 +2,7 @@
 import contextlib
 import sys
 
-from pet_keras.cli.options import FILES, add_command, add_model_options, open_checkpoint, read_texts
+from pet_keras.cli.options import FILES, add_command, add_model_options, check_ray, open_checkpoint, read_texts
 from pet_keras.data.reading import FORMATS
 from pet_keras.errors import UserError
 
@@ -60,6 +60,7 @@ def run(args):
     from pet_keras.classifiers.pet.pet import Pet
     if args.rows < 1 or args.cpus < 1 or args.gpus < 0:
         raise UserError('--rows and --cpus are at least 1, and --gpus is no less than 0.')
+    check_ray(args)
     if args.engine == 'ray' and not args.unlabelled:
         raise UserError('--engine ray is for labelling the texts of --unlabelled: give some.')
     given = dict(patterns=args.patterns and args.patterns.split(','), maxlen=args.maxlen or 128, seeds=args.seeds,

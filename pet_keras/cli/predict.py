@@ -4,7 +4,7 @@ import os
 import sys
 
 from pet_keras.cli.options import FILES, add_classifier_options, add_command, add_engine_option, calibrate
-from pet_keras.cli.options import open_classifier
+from pet_keras.cli.options import check_ray, open_classifier
 from pet_keras.data.reading import format_of, has_format, sha256_of
 from pet_keras.errors import UserError
 
@@ -38,6 +38,7 @@ def run(args):
         raise UserError('Standard input can be read once.')
     if args.rows < 1 or args.cpus < 1 or args.gpus < 0:
         raise UserError('--rows and --cpus are at least 1, and --gpus is no less than 0.')
+    check_ray(args)
     if args.engine == 'ray' and not args.out:
         raise UserError('--engine ray writes files: say --out DIR.')
     args.files = [file for path in args.files for file in _files(path)]

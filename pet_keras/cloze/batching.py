@@ -53,7 +53,8 @@ def question_batches(examples, batch_size):
     counts = np.array([len(questions) for questions in examples], int)
     lengths = np.array([max(len(q.token_ids) for q in questions) for questions in examples], int)
     for count in np.unique(counts):
-        same = np.flatnonzero(counts == count)
+        # by their tokens: in whatever order texts come, each stands in the same place of the same batch
+        same = np.array(sorted(np.flatnonzero(counts == count), key=lambda i: examples[i][0].token_ids))
         for batch in batches_by_length(lengths[same], max(1, batch_size // count)):
             ids, segments, positions, words = zip(*[q for i in same[batch] for q in examples[i]])
             positions = pad(positions)

@@ -7,9 +7,13 @@ import numpy as np
 from pet_keras.backend import LayerNormalization, keras, tf
 
 
-@tf.custom_gradient
 def gelu_erf(x):
     """`x Φ(x)`, Φ the distribution function of the normal distribution: arXiv 1606.08415, section 2."""
+    return _gelu_erf(x)
+
+
+@tf.custom_gradient
+def _gelu_erf(x):
     def gradient(upstream):
         density = tf.exp(-.5 * tf.square(x)) * (2. * np.pi) ** -.5
         return upstream * (.5 + .5 * tf.math.erf(x / np.sqrt(2.)) + x * density)

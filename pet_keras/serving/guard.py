@@ -30,7 +30,7 @@ def is_loopback(host):
 
 def read_keys(path):
     """The keys in a file, one a line; UserError where there is none, or a short one."""
-    with open(path, encoding='utf-8') as reader:
+    with open(path, encoding='ascii', errors='replace') as reader:
         keys = [line.strip() for line in reader if line.strip()]
     if not keys or min(map(len, keys)) < _KEY_LENGTH or not all(map(str.isascii, keys)):
         raise UserError('%s: write a key a line, %d ASCII characters or more each; this makes one:  python -c '

@@ -38,6 +38,11 @@ class OnnxClassifier(object):
         try:
             self._questions = Questions(folder)
             self._session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+            if (self._questions.labels, self._questions.is_pair) != (self.task.labels, self.task.is_pair):
+                raise ValueError('export.json and task.json are of different tasks')
+            trial = self._log_probs([('一',) * (1 + self.task.is_pair)], 1)
+            if not np.isfinite(trial).any():
+                raise ValueError('its graph gives no numbers')
         except Exception as e:  # onnxruntime's have no base of their own
             raise UserError('%s is damaged, or pet-keras export did not write it: %s' % (
                 folder, str(e).splitlines()[0])) from None
@@ -53,8 +58,10 @@ class OnnxClassifier(object):
 
         Arguments: as of `predict`.
         """
-        questions = [[Question(*question) for question in self._questions.encode(*texts)]
-                     for texts in self._texts(examples)]
+        return self._log_probs(self._texts(examples), batch_size)
+
+    def _log_probs(self, examples, batch_size):
+        questions = [[Question(*question) for question in self._questions.encode(*texts)] for texts in examples]
         log_probs = np.zeros((len(questions), len(self.labels)))
         for batch, *inputs in question_batches(questions, batch_size):
             log_probs[batch], = self._session.run(None, dict(zip(Question._fields, inputs)))

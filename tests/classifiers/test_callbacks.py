@@ -147,3 +147,17 @@ def test_tensorboard_counts_epochs_and_batches_over_the_whole_run(fit, tmp_path)
     train, dev = steps('train'), steps('validation')
     assert train['epoch_loss'] == train['epoch_dev_accuracy'] == dev['epoch_accuracy'] == dev['epoch_loss'] == [0, 1]
     assert train['batch_steps_per_second'] == list(range(1, 2 * BATCHES + 1))
+
+
+def test_what_keeps_a_state_of_its_own_is_refused_and_the_classifier_still_learns(fit, tmp_path):
+    with pytest.raises(UserError, match='BackupAndRestore does not work here: give out, and resume=True'):
+        fit(callbacks=[callbacks.BackupAndRestore(str(tmp_path / 'backup'))])
+    fit(epochs=1)
+
+
+def test_one_callback_or_none_is_taken_and_what_is_no_callback_is_named(fit, tmp_path):
+    fit(epochs=1, callbacks=None)
+    fit(epochs=1, callbacks=callbacks.CSVLogger(str(tmp_path / 'log.csv')))
+    assert (tmp_path / 'log.csv').exists()
+    with pytest.raises(UserError, match='is no Keras callback'):
+        fit(callbacks=[len])

@@ -193,7 +193,7 @@ def test_evaluate_counts_the_hits_and_understands_aliases(classifier):
     examples[0] = examples[0]._replace(label=wrong[predicted[0]])
     report = classifier.evaluate(examples, batch_size=2)
     assert (report['accuracy'], report['n']) == (75., 4)
-    log_proba = classifier.predict_log_proba(TEXTS)
+    log_proba = classifier.predict_log_proba(TEXTS, batch_size=2)
     true = [classifier.labels.index(p) for p in predicted]
     true[0] = 1 - true[0]
     assert report['log_likelihood'] == pytest.approx(log_proba[range(4), true].mean(), abs=1e-9)

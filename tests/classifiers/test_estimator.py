@@ -195,6 +195,8 @@ def test_scikit_learns_own_checks_pass_on_numbers_as_texts(name, still):
     ([], [], 'X has 0 texts'),
     (TEXTS, None, 'requires y to be passed'),
     (TEXTS, ['正面', '1'] * 4, 'y spells one label in two ways'),
+    (TEXTS, np.array(['正面', None] * 4, object), 'y has no label at index 1'),
+    ([None] + TEXTS[1:], ['正面', '负面'] * 4, 'Item 0'),
     ('房间很干净', ['正面'], 'not one str'),
     (['好', float('nan')], ['正面', '负面'], r'Item 1, nan, is not a text'),
     (np.zeros((2, 3)), ['正面', '负面'], r'shape \(2, 3\)'),

@@ -307,7 +307,8 @@ def test_a_model_saved_over_itself_names_its_own_weights_as_where_it_came_from(f
     classifier.save(folder)
     assert Checkpoint(folder).fingerprint != before
     assert read_header(folder)['checkpoint'] == {
-        'name': folder, 'application': 'mlm', 'fingerprint': Checkpoint(folder).fingerprint}
+        'name': folder, 'application': 'mlm',
+        **dict.fromkeys(('fingerprint', 'written'), Checkpoint(folder).fingerprint)}
     assert classifier.checkpoint.fingerprint == Checkpoint(folder).fingerprint
 
 
@@ -370,3 +371,37 @@ def test_a_folder_says_what_it_learned_from(still, tmp_path):
     again = ClozeClassifier.load(str(tmp_path / 'a'))
     again.save(str(tmp_path / 'd'))
     assert read_header(str(tmp_path / 'd'))['trained_on'] == first
+
+
+@pytest.mark.parametrize('name', ['cloze', 'fine-tuning'])
+def test_other_weights_than_those_that_were_saved_are_refused(name, folders, make_checkpoint, tmp_path):
+    folder, other = str(tmp_path / 'copy'), make_checkpoint(tmp_path / 'other', num_hidden_layers=1, seed=1)
+    shutil.copytree(folders[name], folder)
+    for file in os.listdir(other):
+        if file.startswith('bert_model.ckpt'):
+            shutil.copy(os.path.join(other, file), folder)
+    with pytest.raises(UserError, match='its weights are not those that were saved'):
+        load(folder)
+
+
+@pytest.mark.parametrize('array, said', [(np.full((1, 16), np.nan, 'float32'), 'no numbers'),
+                                         (np.ones((1, 16), 'complex64'), 'no real numbers')])
+def test_weights_that_are_no_numbers_are_refused(array, said, folders, tmp_path):
+    from safetensors.numpy import load_file, save_file
+    folder = str(tmp_path / 'copy')
+    shutil.copytree(folders['prompt'], folder)
+    path = os.path.join(folder, 'added.safetensors')
+    names = load_file(path)
+    save_file({name: array for name in names}, path)
+    with pytest.raises(UserError, match=said):
+        load(folder)
+
+
+def test_weights_of_a_type_that_numpy_has_not_are_refused(folders, tmp_path):
+    folder = str(tmp_path / 'copy')
+    shutil.copytree(folders['prompt'], folder)
+    header = json.dumps({'x': {'dtype': 'F8_E4M3', 'shape': [4], 'data_offsets': [0, 4]}}).encode()
+    with open(os.path.join(folder, 'added.safetensors'), 'wb') as writer:
+        writer.write(len(header).to_bytes(8, 'little') + header + bytes(4))
+    with pytest.raises(UserError, match='added.safetensors is damaged'):
+        load(folder)

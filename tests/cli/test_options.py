@@ -68,3 +68,10 @@ def test_a_damaged_checkpoint_is_one_line(fails, tiny, reviews, tmp_path, damage
 def test_a_model_folder_takes_no_settings_of_its_own(fails, model, reviews, flag):
     value = {'pattern': 'P1', 'checkpoint': 'bert-mini-zh', 'maxlen': 32}[flag]
     assert '--' + flag in fails('evaluate', '--model', model, '--' + flag, value, reviews)
+
+
+@pytest.mark.parametrize('command', [['predict', '--task', 'sentiment', 'x.txt'], ['experiment', 'x.yaml'],
+                                     ['pet', '--task', 'sentiment', '--out', 'x']], ids=lambda c: c[0])
+def test_what_belongs_to_ray_is_refused_with_another_engine(command, fails):
+    assert '--cpus is of --engine ray' in fails(*command, '--cpus', 2)
+    assert '--address is of --engine ray' in fails(*command, '--address', 'auto')

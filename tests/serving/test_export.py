@@ -1,4 +1,6 @@
+import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -210,6 +212,21 @@ def test_a_damaged_export_is_named(name, exported, tmp_path):
             (tmp_path / file).write_bytes(b'{"\xff' if file == name else source.read())
     with pytest.raises(UserError, match='damaged|UTF-8'):
         OnnxClassifier(str(tmp_path))
+
+
+@with_extra
+@pytest.mark.parametrize('change', [
+    {'questions': []}, {'maxlen': 'x'}, {'translate': 5}, {'is_pair': True}, {'labels': ['a', 'b']},
+    {'questions': [{'token_ids': [2, 10 ** 6, -1, 3], 'segment_ids': [0] * 4, 'positions': [1]}]}], ids=str)
+def test_an_export_that_says_something_else_is_named(change, exported, tmp_path):
+    folder = str(tmp_path / 'copy')
+    shutil.copytree(exported['onnx'], folder)
+    with open(os.path.join(folder, 'export.json'), encoding='utf-8') as reader:
+        fields = dict(json.load(reader), **change)
+    with open(os.path.join(folder, 'export.json'), 'w', encoding='utf-8') as writer:
+        json.dump(fields, writer)
+    with pytest.raises(UserError, match='damaged'):
+        OnnxClassifier(folder)
 
 
 @with_extra

@@ -274,6 +274,12 @@ def test_a_file_of_keys_without_a_good_one_is_refused(tmp_path, text):
         read_keys(str(path))
 
 
+def test_a_file_of_keys_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / 'keys').write_bytes(bytes(range(128, 188)))
+    with pytest.raises(UserError, match='16 ASCII characters'):
+        read_keys(str(tmp_path / 'keys'))
+
+
 def test_a_small_answer_is_sent_at_once():
     with listen('127.0.0.1', 0) as server_socket, socket.create_connection(server_socket.getsockname()):
         connection, _ = server_socket.accept()

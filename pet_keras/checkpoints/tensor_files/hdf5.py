@@ -1,9 +1,8 @@
 """`tf_model.h5`: the HDF5 file that transformers' TensorFlow models write through Keras."""
-from pet_keras.checkpoints.tensor_files.tensor_file import TensorFile
+from pet_keras.checkpoints.tensor_files.tensor_file import TensorFile, check_compression
 from pet_keras.errors import UserError
 
 _DTYPES = ('float64', 'float32', 'float16', 'int64', 'int32', 'int16', 'int8', 'uint64', 'uint32', 'uint16', 'uint8')
-_MOST_COMPRESSED = 1100  # deflate makes at most 1032 bytes of one
 
 
 def short_name(path):
@@ -56,8 +55,9 @@ class HDF5File(TensorFile):
         if dataset.external or dataset.is_virtual:
             raise UserError('%s is refused: its %s stands in another file.' % (self.path, place))
         stored = dataset.id.get_storage_size()
-        if dataset.nbytes > stored * (_MOST_COMPRESSED if dataset.id.get_create_plist().get_nfilters() else 1):
+        if dataset.nbytes > stored and not dataset.id.get_create_plist().get_nfilters():
             raise self.damaged('of the %d bytes of %s it holds %d' % (dataset.nbytes, place, stored))
+        check_compression(dataset.nbytes, stored, place, self.damaged)
         same = self._datasets.setdefault(name, [])
         same.append(dataset)
         if (same[0].shape, same[0].dtype) != (dataset.shape, dataset.dtype):

@@ -7,6 +7,13 @@ from pet_keras.checkpoints.tensor_files.dtypes import kept_as, widen
 from pet_keras.errors import UserError
 
 MOST_AXES = 32  # NumPy 1 has no more
+_MOST_COMPRESSED, _FROM = 100, 2 ** 20  # bytes made of one, where they are so many
+
+
+def check_compression(size, stored, name, damaged):
+    """Raises what `damaged` makes where `stored` bytes say that they are `size`: no weights can be compressed so far."""
+    if size > max(_FROM, _MOST_COMPRESSED * stored):
+        raise damaged('%d bytes of %s are compressed to %d, which no weights can be' % (size, name, stored))
 
 
 class TensorFile(object):

@@ -12,7 +12,7 @@ import numpy as np
 from pet_keras.checkpoints.tensor_files import pickles
 from pet_keras.checkpoints.tensor_files.dtypes import kept_as
 from pet_keras.checkpoints.tensor_files.mapped import MappedFile
-from pet_keras.checkpoints.tensor_files.tensor_file import TensorFile
+from pet_keras.checkpoints.tensor_files.tensor_file import TensorFile, check_compression
 from pet_keras.checkpoints.tensor_files.torch_objects import Tensor
 from pet_keras.errors import UserError
 
@@ -101,8 +101,10 @@ class _Zip(object):
             raise damaged('its byte order is neither little nor big')
         self.found, storages, _ = pickles.load(self.content('data.pkl', pickles.LONGEST), 0, file.path)
         for key, storage in storages.items():
-            if self.size('data/' + key) < storage.nbytes:
-                raise damaged('its archive lacks numbers of the storage %s' % key)
+            if self.size('data/' + key) != storage.nbytes:
+                raise damaged('the storage %s in its archive has %d bytes, where its tensors say %d' % (
+                    key, self.size('data/' + key), storage.nbytes))
+            check_compression(storage.nbytes, self.entries['data/' + key].compress_size, key, damaged)
 
     def size(self, name):
         """Bytes of an entry, 0 where there is none."""

@@ -103,3 +103,10 @@ def test_a_file_that_ends_anywhere_is_refused(small):
 
 def test_changed_bytes_are_refused_or_read(small):
     assert flips_are_survived(small, 300) > 20
+
+
+def test_gigabytes_of_one_number_are_not_unpacked(write):
+    def compress(file):
+        file.create_dataset(BERT + 'c:0', data=np.zeros((1024, 1024), 'float32'), compression='gzip')
+    with pytest.raises(UserError, match='are compressed to'):
+        read_all(write({BERT + 'big:0': np.array([1, 2], '>f4')}, compress))

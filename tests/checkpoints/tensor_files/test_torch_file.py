@@ -198,3 +198,13 @@ def test_a_file_that_ends_anywhere_is_refused(write, path):
 def test_changed_bytes_are_refused_or_read(write, compression, path):
     options = {} if compression is None else {'compression': compression}
     assert flips_are_survived(write_small(write, path, **options), 400) > 150
+
+
+def test_numbers_that_no_tensor_has_and_gigabytes_of_one_number_are_not_unpacked(path):
+    more = {'0': np.zeros(10 ** 6, 'float32'), '1': B}
+    with pytest.raises(UserError, match='storage 0 in its archive has 4000000 bytes, where its tensors say 24'):
+        read_all(write_zip(path, SMALL, more, compression=zipfile.ZIP_DEFLATED))
+    one = storage('0', 10 ** 6)
+    with pytest.raises(UserError, match='are compressed to'):
+        read_all(write_zip(path, pickled(ordered(x=tensor(one, (1000, 1000)))), {'0': np.zeros(10 ** 6, 'float32')},
+                           compression=zipfile.ZIP_DEFLATED))
