@@ -16,6 +16,7 @@ _MODULES = {
     'data.checking': ['check'],
     'data.example': ['Example', 'without'],
     'data.reading': ['read_examples'],
+    'data.spool': ['Spool'],
     'data.sampling': ['sample'],
     'data.shipped': ['shipped_texts'],
     'cloze.pattern': ['Pattern'],

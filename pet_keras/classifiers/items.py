@@ -1,5 +1,6 @@
 """What a classifier is given, as Examples of its task."""
 from pet_keras.data.example import Example, as_example
+from pet_keras.data.spool import Spool
 from pet_keras.errors import UserError
 
 
@@ -7,6 +8,8 @@ def examples_of(task, items, labelled=False):
     """Items as Examples, with the task's spelling of their labels; UserError for what does not fit."""
     if isinstance(items, (str, Example)):
         raise UserError('Give a list of texts, not one text.')
+    if isinstance(items, Spool) and not labelled:
+        return items
     examples = []
     for i, item in enumerate(items):
         example = as_example(item, i)

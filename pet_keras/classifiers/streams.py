@@ -30,7 +30,9 @@ class Texts(Sequence):
         return self._tokenize(self.examples[i]), self.targets[i]
 
     def __add__(self, other):
-        return Texts(self.examples + other.examples, self.targets + other.targets, self._tokenize, self.task)
+        if not len(self) or not len(other):  # of a Spool nothing is read
+            return self if len(self) else other
+        return Texts([*self.examples, *other.examples], self.targets + other.targets, self._tokenize, self.task)
 
     @property
     def kind(self):
@@ -54,12 +56,13 @@ def streams_of(labelled, unlabelled, labelled_share=.5, unlabelled_weight=1.):
 
 def trained_on(streams, dev, task):
     """How many texts of each kind there are, and a digest of them and of the label words, a dict."""
-    texts, digest = [pair for s in streams for pair in zip(s.texts.examples, s.texts.targets)], hashlib.sha256()
-    for example, target in texts:  # one by one: many of them make a long string
-        digest.update(json.dumps(as_list(example._replace(label=np.asarray(target).tolist()))).encode())
+    labelled, unlabelled, digest = 0, 0, hashlib.sha256()
+    for stream in streams:
+        for example, target in zip(stream.texts.examples, stream.texts.targets):  # one by one: they may be many
+            digest.update(json.dumps(as_list(example._replace(label=np.asarray(target).tolist()))).encode())
+            labelled, unlabelled = labelled + (target is not None), unlabelled + (target is None)
     digest.update(json.dumps([list(map(as_list, dev)), task.scoring()]).encode())
-    labelled = sum(target is not None for _, target in texts)
-    return {'labelled': labelled, 'unlabelled': len(texts) - labelled, 'dev': len(dev),
+    return {'labelled': labelled, 'unlabelled': unlabelled, 'dev': len(dev),
             'digest of texts and label words': digest.hexdigest()[:12]}
 
 

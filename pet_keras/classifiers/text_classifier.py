@@ -132,9 +132,8 @@ class TextClassifier(Predicting):
 
     def streams(self, labelled, unlabelled, labelled_share=.5, unlabelled_weight=1.):
         """The streams that a Trainer draws batches from; see `fit`."""
-        return streams_of(*[Texts(examples, [self._target(e.label) for e in examples], self.tokenize)
-                            for examples in (labelled, [e._replace(label=None) for e in unlabelled])],
-                          labelled_share, unlabelled_weight)
+        return streams_of(Texts(labelled, [self._target(e.label) for e in labelled], self.tokenize),
+                          Texts(unlabelled, [None] * len(unlabelled), self.tokenize), labelled_share, unlabelled_weight)
 
     def learns_from(self, streams, dev):
         """How many texts of each kind there are, and a digest, a dict: see `streams.trained_on`."""

@@ -137,7 +137,7 @@ class Trainer(object):
     def _compile(self, streams):
         """The Step, with its optimizer; that of the training before, already traced, where it will do."""
         tuning, network = self.classifier.tuning, self.classifier.model
-        labelled = any(target is not None for stream in streams for _, target in stream.texts)
+        labelled = any(target is not None for stream in streams for target in stream.texts.targets)
         self.learning_rate = self.learning_rate or tuning.learning_rate(labelled)
         self.epochs, self.schedule = self.epochs or tuning.epochs(labelled), self.schedule or tuning.schedule
         self.batch_size = self.accumulate * (self.batch_size or len(streams) * (

@@ -3,6 +3,7 @@ import argparse
 
 from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
+from pet_keras.data.spool import Spool
 from pet_keras.errors import UserError
 
 FORMATTER = argparse.RawDescriptionHelpFormatter  # keeps the lines of an epilog as they are
@@ -112,6 +113,11 @@ def check_serve_extra(command):
 def read_texts(path, task, args, labelled=True):
     """The Examples of a file, whose format its ending says, or else --format."""
     return read_examples(path, task, labelled, format_by_ending(path, args.format))
+
+
+def read_pile(path, task, args):
+    """The texts of a file without labels, a Spool, as `read_texts` reads them: there may be millions."""
+    return Spool(path, task, format_by_ending(path, args.format))
 
 
 def open_classifier(args):

@@ -11,6 +11,7 @@ from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.classifiers.training import Trainer
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
+from pet_keras.data.spool import Spool
 from pet_keras.errors import UserError
 from pet_keras.networks.tuning import default_learning_rate
 from scripted import LABELLED, TASK, UNLABELLED, fit_new, noisy, same_bits, script
@@ -482,3 +483,17 @@ def test_two_spellings_of_one_label_add_up(still):
     task = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'}, aliases={'正面': '1'})
     found, = ClozeClassifier(task, still).examples([Example('好', label={'1': .5, '正面': .2, '负面': .3})], labelled=True)
     assert found.label == pytest.approx({'正面': .7, '负面': .3})
+
+
+@pytest.mark.parametrize('with_labels', [True, False])
+def test_a_spool_teaches_what_a_list_of_its_texts_does(with_labels, still, tmp_path):
+    texts = ['今天天气%s' % c for c in '好坏热冷早晚']
+    (tmp_path / 'pile.txt').write_text('\n'.join(texts), encoding='utf-8')
+    labelled = [Example('好', label='正面'), Example('坏', label='负面')] if with_labels else None
+    trained = []
+    for unlabelled in (texts, Spool(str(tmp_path / 'pile.txt'))):
+        classifier = ClozeClassifier('sentiment', still, maxlen=32)
+        classifier.fit(labelled, unlabelled, epochs=1, batch_size=2)
+        trained.append((classifier.trained_on, classifier.model.get_weights()))
+    assert trained[0][0] == trained[1][0]
+    assert all((a == b).all() for a, b in zip(trained[0][1], trained[1][1]))
