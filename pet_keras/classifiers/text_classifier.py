@@ -207,6 +207,7 @@ class TextClassifier(Predicting):
         except (KeyError, TypeError, ValueError) as e:
             raise model_folder.damaged(folder, e) from None
         classifier.history, classifier.trained_on = fields['history'], fields.get('trained_on', {})
-        if classifier.model and not all(tf.reduce_all(tf.math.is_finite(w)) for w in classifier.model.weights):
+        weights = classifier.model.weights if checkpoint else []
+        if not all(tf.reduce_all(tf.math.is_finite(w)) for w in weights):
             raise model_folder.damaged(folder, 'some of its weights are no numbers (NaN or infinite)')
         return classifier

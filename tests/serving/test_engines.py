@@ -58,7 +58,8 @@ def test_other_patterns_leave_the_classifier_and_its_offset_as_they_are(engine, 
     assert classifier.pattern.string == '[MASK]满意。{text}' and classifier.offset.tolist() == [.5, 0.]
     np.testing.assert_array_equal(classifier.predict_log_proba(TEXTS), before)
     default, named = engine.classify([('x', None, ['好']), ('x', 'P1', ['好'])])
-    np.testing.assert_array_equal(default, named)  # its own pattern by its name has its offset
+    # its own pattern by its name has its offset; two rows of one batch may differ in the last bits
+    np.testing.assert_allclose(default, named, rtol=1e-5)
 
 
 def test_fill_is_the_models_and_each_gets_as_many_tokens_as_it_asks_for(engine, classifier):
