@@ -5,10 +5,11 @@
 Random weights of a base model (12 layers, 768 wide) or a large one (24, 1024), each in a process of its own, are
 written in each format and loaded with Checkpoint and build_mlm. Peak is the most memory that the process held
 (`ru_maxrss`), less what one holds that has only started TensorFlow, as a multiple of the weights. Reading is that of
-the file's bytes alone. The base model takes 0.4 GB of disk four times, the large one 1.3 GB.
+the files' bytes alone. The base model takes 0.4 GB of disk six times, the large one 1.3 GB.
 """
 import argparse
 import collections
+import glob
 import json
 import os
 import pickle
@@ -24,8 +25,20 @@ import numpy as np
 
 SIZES = {'base': (12, 768), 'large': (24, 1024)}
 VOCAB_SIZE, POSITIONS = 21128, 512
-FILES = {'safetensors': 'model.safetensors', 'google': 'bert_model.ckpt.data-00000-of-00001',
-         'torch': 'pytorch_model.bin', 'h5': 'tf_model.h5'}
+FILES = {'safetensors': 'model.safetensors', 'sharded': 'model-*.safetensors',
+         'google': 'bert_model.ckpt.data-00000-of-00001', 'torch': 'pytorch_model.bin', 'h5': 'tf_model.h5',
+         'UER-py': 'bert.bin'}
+# UER-py's names of 2019 ← Hugging Face's; a LayerNorm's weight and bias are gamma and beta there
+UER = [('bert.encoder.layer.', 'encoder.transformer.'), ('attention.self.query', 'self_attn.linear_layers.0'),
+       ('attention.self.key', 'self_attn.linear_layers.1'), ('attention.self.value', 'self_attn.linear_layers.2'),
+       ('attention.output.dense', 'self_attn.final_linear'), ('attention.output.LayerNorm', 'layer_norm_1'),
+       ('intermediate.dense', 'feed_forward.linear_1'), ('output.dense', 'feed_forward.linear_2'),
+       ('output.LayerNorm', 'layer_norm_2'), ('bert.embeddings.LayerNorm', 'embedding.layer_norm'),
+       ('bert.embeddings.word_embeddings', 'embedding.word_embedding'), ('bert.pooler.dense', 'target.nsp_linear_1'),
+       ('bert.embeddings.position_embeddings', 'embedding.position_embedding'),
+       ('bert.embeddings.token_type_embeddings', 'embedding.segment_embedding'),
+       ('cls.predictions.transform.dense', 'target.mlm_linear_1'), ('cls.seq_relationship', 'target.nsp_linear_2'),
+       ('cls.predictions.transform.LayerNorm', 'target.layer_norm'), ('cls.predictions', 'target.mlm_linear_2')]
 
 
 def shapes(size):
@@ -59,7 +72,21 @@ def tensors(size):
         yield name, rng.standard_normal(shape, 'float32') * np.float32(.02)
 
 
-def write_torch(path, size):
+def uer_tensors(size):
+    """The same under UER-py's names: three rows for segments, and the head has a table of its own, the same."""
+    for name, array in tensors(size):
+        for theirs, of_uer in UER:
+            name = name.replace(theirs, of_uer)
+        if 'layer_norm' in name:
+            name = name.replace('.weight', '.gamma').replace('.bias', '.beta')
+        if 'segment_embedding' in name:
+            array = np.concatenate([array[:1] * 0, array])
+        yield name, array
+        if 'word_embedding' in name:
+            yield 'target.mlm_linear_2.weight', array
+
+
+def write_torch(path, size, tensors=tensors):
     """The zip that torch.save writes: a pickle of a dict, and an entry for the numbers of each tensor."""
     storage_type = type('FloatStorage', (), {'__module__': 'torch'})
     rebuild = types.FunctionType((lambda: None).__code__, {}, '_rebuild_tensor_v2')
@@ -81,7 +108,7 @@ def write_torch(path, size):
             return ('storage', storage_type, thing.key, 'cpu', thing.size) if isinstance(thing, storage) else None
     with zipfile.ZipFile(path, 'w') as archive:
         with archive.open('archive/data.pkl', 'w') as file:
-            Pickler(file, 2).dump({name: Tensor(i, shape) for i, (name, shape) in enumerate(shapes(size).items())})
+            Pickler(file, 2).dump({name: Tensor(i, array.shape) for i, (name, array) in enumerate(tensors(size))})
         for i, (name, array) in enumerate(tensors(size)):
             archive.writestr('archive/data/%d' % i, array.tobytes())
 
@@ -123,6 +150,19 @@ def write(kind, size, folder, source):
     if kind == 'safetensors':
         from safetensors.numpy import save_file
         save_file(dict(tensors(size)), path, {'format': 'pt'})
+    elif kind == 'sharded':
+        from safetensors.numpy import save_file
+        shards, names = {}, list(shapes(size))
+        for part, shard in enumerate((set(names[:len(names) // 2]), set(names[len(names) // 2:])), 1):
+            file = 'model-%05d-of-00002.safetensors' % part
+            save_file({name: array for name, array in tensors(size) if name in shard}, os.path.join(folder, file),
+                      {'format': 'pt'})
+            shards.update(dict.fromkeys(shard, file))
+        with open(os.path.join(folder, 'model.safetensors.index.json'), 'w') as writer:
+            json.dump({'metadata': {}, 'weight_map': shards}, writer)
+    elif kind == 'UER-py':
+        os.remove(os.path.join(folder, 'config.json'))  # such a folder may have none
+        write_torch(path, size, uer_tensors)
     else:
         {'torch': write_torch, 'h5': write_h5}[kind](path, size)
 
@@ -172,11 +212,11 @@ def main():
         for kind, name in FILES.items():
             place = os.path.join(folder, kind)
             in_a_process(write, kind, args.only, place, source)
-            path = os.path.join(place, name)
-            seconds, found = read(path), in_a_process(load, place)
+            paths = glob.glob(os.path.join(place, name))
+            seconds, found = sum(map(read, paths)), in_a_process(load, place)
             print('| %s | %.1f | %.1f | %.2f | %.2f | %.0f |' % (
                 kind, found['seconds'], found['busy'], seconds, (found['peak'] - empty) / weights,
-                os.path.getsize(path) / 1e6), flush=True)
+                sum(map(os.path.getsize, paths)) / 1e6), flush=True)
     print('%s: weights of %.0f MB; an empty process holds %.0f MB' % (args.only, weights / 1e6, empty / 1e6))
 
 
