@@ -80,6 +80,14 @@ def add_engine_option(parser, **others):
                         'is a folder that pet-keras export wrote%s (default tensorflow)' % more)
 
 
+def add_ray_options(parser):
+    """Where the workers of --engine ray are, and what each has."""
+    add = parser.add_argument
+    add('--address', help='with --engine ray: of the cluster (default: one of its own, here)')
+    add('--cpus', type=int, default=1, help='with --engine ray: cores a worker (default 1)')
+    add('--gpus', type=float, default=0, help='with --engine ray: GPUs a worker (default 0)')
+
+
 def check_ray(args):
     """Raises UserError for an option of --engine ray with another engine."""
     for name, default in (('address', None), ('cpus', 1), ('gpus', 0)):

@@ -2,7 +2,8 @@
 import contextlib
 import sys
 
-from pet_keras.cli.options import FILES, add_command, add_model_options, check_ray, open_checkpoint, read_texts
+from pet_keras.cli.options import FILES, add_command, add_model_options, add_ray_options, check_ray, open_checkpoint
+from pet_keras.cli.options import read_texts
 from pet_keras.data.reading import FORMATS
 from pet_keras.errors import UserError
 
@@ -47,9 +48,7 @@ def add_parser(commands):
     add('--seed', type=int, default=0, help='the same seed gives the same classifier (default 0)')
     add('--engine', choices=['tensorflow', 'ray'], default='tensorflow', help='ray: workers on all cores, or on a '
         'cluster, label the unlabelled texts (default tensorflow)')
-    add('--address', help='with --engine ray: of the cluster (default: one of its own, here)')
-    add('--cpus', type=int, default=1, help='with --engine ray: cores a worker (default 1)')
-    add('--gpus', type=float, default=0, help='with --engine ray: GPUs a worker (default 0)')
+    add_ray_options(parser)
     add('--rows', type=int, default=10000, help='with --engine ray: texts that a worker labels at a time (default '
         '10000)')
     add_model_options(parser, pattern=None)

@@ -3,8 +3,8 @@ import functools
 import os
 import sys
 
-from pet_keras.cli.options import FILES, add_classifier_options, add_command, add_engine_option, calibrate
-from pet_keras.cli.options import check_ray, open_classifier
+from pet_keras.cli.options import FILES, add_classifier_options, add_command, add_engine_option, add_ray_options
+from pet_keras.cli.options import calibrate, check_ray, open_classifier
 from pet_keras.data.reading import format_of, has_format, sha256_of
 from pet_keras.errors import UserError
 
@@ -28,9 +28,7 @@ def add_parser(commands):
                         "a text, with its id and its label in the benchmark's own spelling")
     add_engine_option(parser, ray='workers on all cores, or on a cluster, write DIR')
     parser.add_argument('--rows', type=int, default=10000, help='rows that are in memory at a time (default 10000)')
-    parser.add_argument('--address', help='with --engine ray: of the cluster (default: one of its own, here)')
-    parser.add_argument('--cpus', type=int, default=1, help='with --engine ray: cores a worker (default 1)')
-    parser.add_argument('--gpus', type=float, default=0, help='with --engine ray: GPUs a worker (default 0)')
+    add_ray_options(parser)
 
 
 def run(args):
