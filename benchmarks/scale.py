@@ -1,9 +1,13 @@
-"""Predictions for large files: peak of memory and texts a second, in one process and by Ray's workers.
+"""Large files: peak of memory and texts a second, in one process and by Ray's workers.
 
   python benchmarks/scale.py --rows 20000 100000                      memory must not grow with the rows
   python benchmarks/scale.py --rows 20000 --engines one ray --workers 1 2    one core, and Ray's workers of one core
+  python benchmarks/scale.py --commands evaluate train pet --checkpoint FOLDER    other commands, in one process
 
-Engines are `tensorflow` (one process on all cores), `one` (one process on one core) and `ray`. The texts are the
+`evaluate` has all texts labelled and so has `train`, which goes over them once; `pet` has six labelled texts and the
+others without labels, one pattern, and goes over them once.
+
+Engines, of `predict`, are `tensorflow` (one process on all cores), `one` (one process on one core) and `ray`. The texts are the
 shipped reviews, over and over, each with a number of its own. Memory is the peak of the command's process (of Ray's
 workers it is not known here); seconds are by the clock, the start of all included; the processor's are of the command
 and of Ray's workers.
@@ -23,11 +27,22 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def write_texts(path, rows):
-    """Writes a file of so many different texts."""
+    """Writes a file of so many different texts; with their labels where its name ends in .tsv."""
     with open(shipped_texts('reviews.test.tsv'), encoding='utf-8') as reader:
-        texts = [line.split('\t')[0].strip() for line in reader][1:]
+        texts = [line.strip() if path.endswith('.tsv') else line.split('\t')[0].strip() for line in reader][1:]
     with open(path, 'w', encoding='utf-8') as writer:
         writer.writelines('%d%s\n' % (i, texts[i % len(texts)]) for i in range(rows))
+
+
+def arguments(command, folder, rows, checkpoint):
+    """What this command of one process is given, with texts in a folder."""
+    path, few = (os.path.join(folder, name) for name in ('texts.txt' if command == 'pet' else 'texts.tsv', 'few.tsv'))
+    write_texts(path, rows)
+    write_texts(few, 6)
+    return [command, '--task', 'sentiment', '--checkpoint', checkpoint, *{
+        'evaluate': [path], 'train': ['--labelled', path, '--epochs', '1', '--out', os.path.join(folder, 'out')],
+        'pet': ['--labelled', few, '--unlabelled', path, '--patterns', 'P1', '--epochs', '1', '--distil-epochs', '1',
+                '--out', os.path.join(folder, 'out')]}[command]]
 
 
 def measured(arguments, one_core=False):
@@ -46,6 +61,7 @@ def measured(arguments, one_core=False):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rows', type=int, nargs='+', default=[20000, 100000])
+    parser.add_argument('--commands', nargs='+', default=['predict'], choices=['predict', 'evaluate', 'train', 'pet'])
     parser.add_argument('--engines', nargs='+', default=['tensorflow'], choices=['tensorflow', 'one', 'ray'])
     parser.add_argument('--workers', type=int, nargs='+', default=[1, 2], help="of Ray's, of one core each (default 1 "
                         'and 2)')
@@ -54,7 +70,11 @@ def main():
     args = parser.parse_args()
     print('%-24s %9s %9s %12s %9s %9s' % ('', 'texts', 'seconds', 'processor s', 'texts/s', 'peak MB'))
     for rows in args.rows:
-        for engine, workers in [(e, n) for e in args.engines for n in (args.workers if e == 'ray' else [None])]:
+        for command in [one for one in args.commands if one != 'predict']:
+            with tempfile.TemporaryDirectory() as folder:
+                show(command, rows, *measured(arguments(command, folder, rows, args.checkpoint)))
+        for engine, workers in [(e, n) for e in args.engines for n in (args.workers if e == 'ray' else [None])
+                                if 'predict' in args.commands]:
             theirs = []
             with tempfile.TemporaryDirectory() as folder, cluster_of(workers, theirs) as options:
                 path = os.path.join(folder, 'texts.txt')
@@ -64,8 +84,11 @@ def main():
                      '--out', os.path.join(folder, 'out'), *options, path], engine == 'one')
             name = {'tensorflow': 'one process, all cores', 'one': 'one process, one core'}.get(
                 engine, 'ray, %d worker%s' % (workers or 0, 's' * (workers != 1)))
-            print('%-24s %9d %9.1f %12.1f %9.0f %9.0f' % (
-                name, rows, seconds, processor + sum(theirs), rows / seconds, peak / 1e6), flush=True)
+            show(name, rows, seconds, processor + sum(theirs), peak)
+
+
+def show(name, rows, seconds, processor, peak):
+    print('%-24s %9d %9.1f %12.1f %9.0f %9.0f' % (name, rows, seconds, processor, rows / seconds, peak / 1e6), flush=True)
 
 
 @contextlib.contextmanager

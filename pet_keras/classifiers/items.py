@@ -1,6 +1,6 @@
 """What a classifier is given, as Examples of its task."""
 from pet_keras.data.example import Example, as_example
-from pet_keras.data.spool import Spool
+from pet_keras.data.spool import Pile
 from pet_keras.errors import UserError
 
 
@@ -8,7 +8,7 @@ def examples_of(task, items, labelled=False):
     """Items as Examples, with the task's spelling of their labels; UserError for what does not fit."""
     if isinstance(items, (str, Example)):
         raise UserError('Give a list of texts, not one text.')
-    if isinstance(items, Spool) and not labelled:
+    if isinstance(items, Pile) and (not labelled or items.labels == task.labels and not task.candidates):
         return items
     examples = []
     for i, item in enumerate(items):

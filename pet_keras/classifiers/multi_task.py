@@ -1,4 +1,5 @@
 """MultiTaskClassifier: one model that learns several tasks at once."""
+import itertools
 import os
 
 import numpy as np
@@ -98,7 +99,7 @@ class MultiTaskClassifier(object):
             {name: self.classifiers[name].examples(items, has_labels)
              for name, items in self._known(given or {}).items() if items}
             for given, has_labels in ((labelled, True), (unlabelled, False), (dev, True)))
-        check_hard([example for examples in dev.values() for example in examples])
+        check_hard(itertools.chain(*dev.values()))
         trainer = Trainer(self, **settings)
         streams = self.streams(labelled, unlabelled, mixing, labelled_share)
         for name, one in self.classifiers.items():

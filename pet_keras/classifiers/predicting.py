@@ -1,16 +1,16 @@
-"""What a classifier does with texts: scores, labels, figures, calibration."""
+"""What a classifier with a network does with texts: scores, and what Answering makes of them; calibration."""
 import numpy as np
 
 from pet_keras.backend import keras
+from pet_keras.classifiers.answering import Answering, in_parts
 from pet_keras.classifiers.calibration import NEED_TEXTS, offset_of
 from pet_keras.classifiers.items import check_hard
-from pet_keras.classifiers.metrics import classification_report, log_softmax
 from pet_keras.classifiers.scorer import Scorer
 from pet_keras.cloze.batching import question_batches
 from pet_keras.errors import UserError
 
 
-class Predicting(object):
+class Predicting(Answering):
     """The part of TextClassifier that scores the labels.
 
     It has `task`, `labels`, `precision`, `run_eagerly`, `examples`, `tokenize`, `parts`, `questions` and
@@ -36,52 +36,28 @@ class Predicting(object):
     def label_scores(self, examples, batch_size=32, verbose=0):
         """Scores of the labels, float64 `[len(examples), len(labels)]`: log-probabilities up to a constant an
         example, not normalised over the labels, with the offset. Arguments as in `predict`."""
-        examples = self.examples(examples)
-        asked = [(i, self.questions(part)) for i, e in enumerate(examples) for part in self.parts(self.tokenize(e))]
-        owner, scores = np.array([i for i, _ in asked], int), np.zeros((len(examples), len(self.labels)))
-        np.add.at(scores, owner, self.score_questions([questions for _, questions in asked], batch_size, verbose))
-        return scores / np.bincount(owner, minlength=len(examples))[:, None]  # the mean over the parts
+        examples, found = self.examples(examples), [np.zeros((0, len(self.labels)))]
+        bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
+        for start, texts in in_parts(examples):
+            asked = [(i, self.questions(part)) for i, e in enumerate(texts) for part in self.parts(self.tokenize(e))]
+            owner, scores = np.array([i for i, _ in asked], int), np.zeros((len(texts), len(self.labels)))
+            np.add.at(scores, owner, self.score_questions(
+                [questions for _, questions in asked], batch_size,
+                lambda share: bar and bar.update(start + round(share * len(texts)))))
+            found.append(scores / np.bincount(owner)[:, None])  # the mean over the parts
+        return np.concatenate(found)
 
-    def score_questions(self, examples, batch_size=32, verbose=0):
-        """What `label_scores` returns, of lists of Questions."""
+    def score_questions(self, examples, batch_size=32, done=lambda share: None):
+        """What `label_scores` returns, of lists of Questions; `done` is called with the share of them that is done."""
         if self._scorer is None or self._scorer.aggregation != self.task.verbalizer.aggregation:
             self._scorer = self.scorer()
             self._scorer.layer.offset.assign(self._offset[None])
-        bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
-        scores = np.zeros((len(examples), len(self.labels)))
+        scores, ready = np.zeros((len(examples), len(self.labels))), 0
         for batch, *inputs in question_batches(examples, batch_size):
             scores[batch] = self._scorer.score(inputs, self.precision, self.run_eagerly)
-            if bar:
-                bar.add(len(batch))
+            ready += len(batch)
+            done(ready / len(examples))
         return scores
-
-    def predict_log_proba(self, examples, batch_size=32, verbose=0):
-        """Log-probabilities of the labels, float64 `[len(examples), len(labels)]`.
-
-        Arguments: `examples` as in `predict`; `verbose` 1 shows a progress bar.
-        """
-        return log_softmax(self.label_scores(examples, batch_size, verbose))
-
-    def predict_proba(self, examples, batch_size=32, verbose=0):
-        """Probabilities of the labels, float64 `[len(examples), len(labels)]`; rows sum to 1."""
-        return np.exp(self.predict_log_proba(examples, batch_size, verbose))
-
-    def predict(self, examples, batch_size=32, verbose=0):
-        """The likeliest label of each example, a list of str.
-
-        Arguments:
-            examples: list of str, of (text, text) pairs, or of Example.
-        """
-        return [self.labels[i] for i in self.predict_log_proba(examples, batch_size, verbose).argmax(axis=1)]
-
-    def evaluate(self, examples, batch_size=32, verbose=0):
-        """Accuracy and more on labelled examples; see `metrics.classification_report` for the keys."""
-        examples = self.examples(examples, labelled=True)
-        if not examples:
-            raise UserError('Nothing to evaluate: the list of examples is empty.')
-        check_hard(examples)
-        return classification_report([e.label for e in examples],
-                                     self.predict_log_proba(examples, batch_size, verbose), self.labels)
 
     def calibrate(self, examples=None, method='prior', prior=None, batch_size=32, premise=None):
         """Sets `offset`, which takes off the model's taste for some labels, whatever the text says.

@@ -30,15 +30,25 @@ class Texts(Sequence):
         return self._tokenize(self.examples[i]), self.targets[i]
 
     def __add__(self, other):
-        if not len(self) or not len(other):  # of a Spool nothing is read
-            return self if len(self) else other
-        return Texts([*self.examples, *other.examples], self.targets + other.targets, self._tokenize, self.task)
+        return Texts(_Both(self.examples, other.examples), self.targets + other.targets, self._tokenize, self.task)
 
     @property
     def kind(self):
         """What they are, for people."""
         return '%stexts%s' % ('' if any(target is not None for target in self.targets) else 'unlabelled ',
                               ' of task %s' % self.task if self.task else '')
+
+
+class _Both(Sequence):
+    """Two sequences, one after the other, of which nothing is copied."""
+    def __init__(self, first, second):
+        self._first, self._second = first, second
+
+    def __len__(self):
+        return len(self._first) + len(self._second)
+
+    def __getitem__(self, i):
+        return self._first[i] if i < len(self._first) else self._second[i - len(self._first)]
 
 
 def streams_of(labelled, unlabelled, labelled_share=.5, unlabelled_weight=1.):

@@ -4,7 +4,7 @@ import numpy as np
 from pet_keras.backend import PRECISIONS, tf
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers import model_folder
-from pet_keras.classifiers.items import check_hard, examples_of
+from pet_keras.classifiers.items import check_hard
 from pet_keras.classifiers.predicting import Predicting
 from pet_keras.classifiers.streams import Texts, streams_of, trained_on
 from pet_keras.classifiers.training import Trainer
@@ -153,10 +153,6 @@ class TextClassifier(Predicting):
         """What training steps are fed, made of lists of lessons: `(the model's inputs, (targets, weights))` each."""
         return ((tuple(model_inputs(self.model, *inputs)), targets)
                 for inputs, targets in lesson_batches(lessons, auxiliary_weight))
-
-    def examples(self, items, labelled=False):
-        """Items as Examples, with the task's spelling of their labels; UserError for what does not fit."""
-        return examples_of(self.task, items, labelled)
 
     # --- saving ---------------------------------------------------------------------------------------
 

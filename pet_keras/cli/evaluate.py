@@ -3,9 +3,9 @@ import json
 import sys
 
 from pet_keras.cli.options import FILES, add_classifier_options, add_command, add_engine_option, calibrate
-from pet_keras.cli.options import open_classifier
-from pet_keras.data.example import without
-from pet_keras.data.reading import format_by_ending, read_examples
+from pet_keras.cli.options import open_classifier, read_pile
+from pet_keras.data.example import texts_of
+from pet_keras.data.spool import Spool
 from pet_keras.errors import UserError
 
 
@@ -22,12 +22,12 @@ def add_parser(commands):
 
 def run(args):
     classifier = open_classifier(args)
-    examples = read_examples(args.file, classifier.task, format=args.format)
+    seen = set()
     if args.exclude:
-        format = format_by_ending(args.exclude, args.format)
-        examples = without(examples, read_examples(args.exclude, classifier.task, labelled=False, format=format))
-        if not examples:
-            raise UserError('Every text of %s also stands in %s.' % (args.file, args.exclude))
+        seen = {texts_of(example) for example in read_pile(args.exclude, classifier.task, args)}
+    examples = Spool(args.file, classifier.task, args.format, labelled=True, keep=lambda e: texts_of(e) not in seen)
+    if not examples:
+        raise UserError('Every text of %s also stands in %s.' % (args.file, args.exclude))
     calibrate(classifier, args, examples)
     report = classifier.evaluate(examples, args.batch_size, verbose=int(sys.stdout.isatty() and not args.json))
     pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none

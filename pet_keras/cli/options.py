@@ -1,5 +1,6 @@
 """What several commands share: their options, the help on files, and the classifier that the options ask for."""
 import argparse
+import random
 
 from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.data.reading import FORMATS, format_by_ending, read_examples
@@ -123,9 +124,9 @@ def read_texts(path, task, args, labelled=True):
     return read_examples(path, task, labelled, format_by_ending(path, args.format))
 
 
-def read_pile(path, task, args):
-    """The texts of a file without labels, a Spool, as `read_texts` reads them: there may be millions."""
-    return Spool(path, task, format_by_ending(path, args.format))
+def read_pile(path, task, args, labelled=False):
+    """The texts of a file as `read_texts` reads them, a Spool: there may be millions."""
+    return Spool(path, task, format_by_ending(path, args.format), labelled)
 
 
 def open_classifier(args):
@@ -149,10 +150,20 @@ def calibrate(classifier, args, examples):
     """Carries out --calibrate, on the texts of --calibrate-on or on `examples`, without their labels."""
     check_calibration(args)
     if args.calibrate_on:
-        examples = read_texts(args.calibrate_on, classifier.task, args, False)
+        examples = read_pile(args.calibrate_on, classifier.task, args)
     if args.calibrate:
-        examples = [example._replace(label=None) for example in examples] if calibrates_on_texts(args) else None
+        examples = [e._replace(label=None) for e in some(examples)] if calibrates_on_texts(args) else None
         classifier.calibrate(examples, args.calibrate, batch_size=args.batch_size)
+
+
+def some(texts, most=10000):
+    """The texts, or so many of them, drawn at random (Vitter 1985, algorithm R): enough of millions to calibrate on."""
+    drawn, rng = [], random.Random(0)
+    for i, text in enumerate(texts):
+        place = i if i < most else rng.randrange(i + 1)
+        if place < most:
+            drawn[place:place + 1] = [(i, text)]
+    return [text for _, text in sorted(drawn, key=lambda one: one[0])]
 
 
 def open_checkpoint(args):

@@ -3,7 +3,7 @@ import contextlib
 import sys
 
 from pet_keras.cli.options import FILES, add_command, add_model_options, add_ray_options, check_ray, open_checkpoint
-from pet_keras.cli.options import read_texts
+from pet_keras.cli.options import read_pile
 from pet_keras.data.reading import FORMATS
 from pet_keras.errors import UserError
 
@@ -72,7 +72,7 @@ def run(args):
         classifier = Ensemble(args.task, checkpoint, **given)
 
     def read(path, labelled=True):
-        return path and read_texts(path, classifier.task, args, labelled)
+        return path and read_pile(path, classifier.task, args, labelled)
     settings = {name: getattr(args, name) for name in ('epochs', 'batch_size', 'learning_rate', 'mask_rate')}
     settings.update(seed=args.seed, out=args.out, verbose=1)
     if args.unlabelled:

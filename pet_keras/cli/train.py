@@ -1,12 +1,11 @@
 """`pet-keras train`: a model from labelled texts, unlabelled ones or both."""
 import argparse
 import os
-import random
 
 from pet_keras.classifiers.kinds import class_of
 from pet_keras.classifiers.methods import DEFAULT, METHODS, arguments, arguments_of, check_given
 from pet_keras.cli.options import FILES, add_calibration, add_command, add_model_options, calibrates_on_texts
-from pet_keras.cli.options import check_calibration, open_checkpoint, read_pile, read_texts
+from pet_keras.cli.options import check_calibration, open_checkpoint, read_pile, some
 from pet_keras.data.reading import FORMATS
 from pet_keras.errors import UserError
 
@@ -155,24 +154,18 @@ def _run(args):
     print('%s; %s' % ('pattern ' + pattern.string if pattern else args.method, classifier.tuning.describe()))
 
     def read(path, labelled=True):
-        return path and read_texts(path, classifier.task, args, labelled)
-    labelled, dev = read(args.labelled), read(args.dev)
-    unlabelled = args.unlabelled and read_pile(args.unlabelled, classifier.task, args)
-    others = read(args.calibrate_on, False) or unlabelled and _some(unlabelled) or dev
+        return path and read_pile(path, classifier.task, args, labelled)
+    labelled, unlabelled, dev = read(args.labelled), read(args.unlabelled, False), read(args.dev)
+    others = read(args.calibrate_on, False) or unlabelled or dev
     classifier.fit(labelled, unlabelled, dev, verbose=1, **{k: value for k, value in given.items() if k in fit})
     if workers and not workers.is_chief:
         return
     if dev and labelled:
         _compare(classifier.history)
     if args.calibrate:
-        others = others if calibrates_on_texts(args) else None
+        others = some(others) if calibrates_on_texts(args) else None
         classifier.calibrate(others, args.calibrate).save(args.out)
     print('The model is in %s. Try:  pet-keras predict --model %s FILE' % (args.out, args.out))
-
-
-def _some(texts, most=10000):
-    """The texts, or so many of them drawn at random: what calibration needs of millions."""
-    return texts if len(texts) <= most else [texts[i] for i in sorted(random.Random(0).sample(range(len(texts)), most))]
 
 
 def _given(args):
@@ -211,8 +204,8 @@ def _together(args):
     for name, one in together.classifiers.items():
         print('%s: pattern %s' % (name, one.pattern.string))
     print(together.tuning.describe())
-    texts = [{task.name: read(one[which], task, args) for task, one in zip(tasks, args.tasks) if one.get(which)}
-             for which, read in (('labelled', read_texts), ('unlabelled', read_pile), ('dev', read_texts))]
+    texts = [{task.name: read_pile(one[which], task, args, which != 'unlabelled')
+              for task, one in zip(tasks, args.tasks) if one.get(which)} for which in ('labelled', 'unlabelled', 'dev')]
     together.fit(*texts, mixing=1. if args.mixing is None else args.mixing, verbose=1,
                  **{name: value for name, value in given.items() if name in fit})
     if workers and not workers.is_chief:

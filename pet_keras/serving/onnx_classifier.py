@@ -3,16 +3,15 @@ import os
 
 import numpy as np
 
-from pet_keras.classifiers.metrics import classification_report
+from pet_keras.classifiers.answering import Answering, in_parts
 from pet_keras.cloze.batching import question_batches
 from pet_keras.cloze.cloze import Question
 from pet_keras.cloze.task import Task
-from pet_keras.data.example import Example, as_example
 from pet_keras.errors import UserError
 from pet_keras.serving.questions import Questions
 
 
-class OnnxClassifier(object):
+class OnnxClassifier(Answering):
     """A classifier that `export` wrote as ONNX. It loads no TensorFlow, and it cannot learn.
 
     Arguments: `folder`; `threads` of onnxruntime, None for one a core.
@@ -53,12 +52,11 @@ class OnnxClassifier(object):
     def labels(self):
         return self.task.labels
 
-    def predict_log_proba(self, examples, batch_size=32, verbose=0):
-        """Log-probabilities of the labels, float64 `[len(examples), len(labels)]`.
-
-        Arguments: as of `predict`.
-        """
-        return self._log_probs(self._texts(examples), batch_size)
+    def label_scores(self, examples, batch_size=32, verbose=0):
+        """See TextClassifier; `verbose` shows nothing here. They are log-probabilities."""
+        examples = self.examples(examples)
+        return np.concatenate([np.zeros((0, len(self.labels)))] + [
+            self._log_probs(map(self.task.texts, part), batch_size) for _, part in in_parts(examples)])
 
     def _log_probs(self, examples, batch_size):
         questions = [[Question(*question) for question in self._questions.encode(*texts)] for texts in examples]
@@ -66,29 +64,3 @@ class OnnxClassifier(object):
         for batch, *inputs in question_batches(questions, batch_size):
             log_probs[batch], = self._session.run(None, dict(zip(Question._fields, inputs)))
         return log_probs
-
-    def predict_proba(self, examples, batch_size=32, verbose=0):
-        """Probabilities of the labels, float64 `[len(examples), len(labels)]`; rows sum to 1."""
-        return np.exp(self.predict_log_proba(examples, batch_size, verbose))
-
-    def predict(self, examples, batch_size=32, verbose=0):
-        """The likeliest label of each example, a list of str.
-
-        Arguments: `examples`, list of str, of (text, text) pairs, or of Example; `batch_size`, sequences a step;
-        `verbose` shows nothing here, and is there because TextClassifier's takes it.
-        """
-        return [self.labels[i] for i in self.predict_log_proba(examples, batch_size, verbose).argmax(axis=1)]
-
-    def evaluate(self, examples, batch_size=32, verbose=0):
-        """Accuracy and more on labelled Examples; see `metrics.classification_report` for the keys."""
-        if not examples:
-            raise UserError('Nothing to evaluate: the list of examples is empty.')
-        return classification_report([self.task.label_of(e.label) for e in examples],
-                                     self.predict_log_proba(examples, batch_size, verbose), self.labels)
-
-    def _texts(self, items):
-        """The text or two of each item; UserError for what does not fit."""
-        if isinstance(items, (str, Example)):
-            raise UserError('Give a list of texts, not one text.')
-        examples = [as_example(item, i) for i, item in enumerate(items)]
-        return [self.task.texts(e) for e in examples]

@@ -7,9 +7,11 @@ import pytest
 
 import numpy_bert
 from pet_keras.checkpoints.checkpoint import Checkpoint
+from pet_keras.classifiers import answering
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
+from pet_keras.data.spool import Spool
 from pet_keras.errors import UserError
 
 TEXTS = ['房间很干净', '又吵又脏再也不来了', '好', '这本书纸张不错字也大']
@@ -333,3 +335,20 @@ def test_run_eagerly_answers_the_same_without_tracing(still):
     classifier.run_eagerly = False
     np.testing.assert_allclose(classifier.predict_log_proba(texts), eager, atol=1e-5)
     assert classifier._scorer._traced.experimental_get_tracing_count() == 1
+
+
+def test_texts_are_scored_some_at_a_time_and_as_all_at_once(tiny, monkeypatch, tmp_path, capsys):
+    classifier = ClozeClassifier('sentiment', tiny, maxlen=24, long='windows')
+    texts = ['房间%d很干净，服务也热情' % i * (1 + i % 4) for i in range(11)]
+    (tmp_path / 'a.tsv').write_text('\n'.join(t + '\t' + '正负'[i % 2] + '面' for i, t in enumerate(texts)), 'utf-8')
+    spool, asked = Spool(str(tmp_path / 'a.tsv'), classifier.task, labelled=True), []
+    report, expected = classifier.evaluate(list(spool)), classifier.label_scores(texts)
+    monkeypatch.setattr(answering, '_AT_ONCE', 4)
+    score = classifier.score_questions
+    monkeypatch.setattr(classifier, 'score_questions', lambda questions, *more: asked.append(len(questions)) or score(
+        questions, *more))
+    np.testing.assert_allclose(classifier.label_scores(texts, verbose=1), expected, rtol=1e-4)
+    assert len(asked) == 3 and sum(asked) > len(texts)  # the long ones in windows
+    assert ' 4/11' in (shown := capsys.readouterr().out) and '11/11' in shown
+    in_parts = classifier.evaluate(spool)
+    assert in_parts.pop('log_likelihood') == pytest.approx(report.pop('log_likelihood'), rel=1e-5) and in_parts == report

@@ -485,15 +485,16 @@ def test_two_spellings_of_one_label_add_up(still):
     assert found.label == pytest.approx({'正面': .7, '负面': .3})
 
 
-@pytest.mark.parametrize('with_labels', [True, False])
-def test_a_spool_teaches_what_a_list_of_its_texts_does(with_labels, still, tmp_path):
-    texts = ['今天天气%s' % c for c in '好坏热冷早晚']
+@pytest.mark.parametrize('with_labels, share', [(True, .5), (True, None), (False, .5)])
+def test_a_spool_teaches_what_a_list_of_its_texts_does(with_labels, share, still, tmp_path):
+    task, texts, trained = Task.load('sentiment'), ['今天天气%s' % c for c in '好坏热冷早晚'], []
     (tmp_path / 'pile.txt').write_text('\n'.join(texts), encoding='utf-8')
-    labelled = [Example('好', label='正面'), Example('坏', label='负面')] if with_labels else None
-    trained = []
-    for unlabelled in (texts, Spool(str(tmp_path / 'pile.txt'))):
-        classifier = ClozeClassifier('sentiment', still, maxlen=32)
-        classifier.fit(labelled, unlabelled, epochs=1, batch_size=2)
+    (tmp_path / 'labelled.tsv').write_text('好\tPositive\n坏\t负面\n', encoding='utf-8')
+    lists = [Example('好', label='正面'), Example('坏', label='负面')], texts
+    for labelled, unlabelled in (lists, (Spool(str(tmp_path / 'labelled.tsv'), task, labelled=True),
+                                         Spool(str(tmp_path / 'pile.txt')))):
+        classifier = ClozeClassifier(task, still, maxlen=32)
+        classifier.fit(labelled if with_labels else None, unlabelled, epochs=1, batch_size=2, labelled_share=share)
         trained.append((classifier.trained_on, classifier.model.get_weights()))
     assert trained[0][0] == trained[1][0]
     assert all((a == b).all() for a, b in zip(trained[0][1], trained[1][1]))

@@ -2,10 +2,12 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 from six_reviews import LABELS, TEXTS, check, write
 
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
+from pet_keras.cli.options import some
 from pet_keras.data.example import Example
 
 
@@ -75,3 +77,10 @@ def test_a_model_folder_takes_no_settings_of_its_own(fails, model, reviews, flag
 def test_what_belongs_to_ray_is_refused_with_another_engine(command, fails):
     assert '--cpus is of --engine ray' in fails(*command, '--cpus', 2)
     assert '--address is of --engine ray' in fails(*command, '--address', 'auto')
+
+
+def test_of_many_texts_some_are_drawn_in_their_order_each_as_likely_as_the_others():
+    assert some(iter(range(5)), 5) == [0, 1, 2, 3, 4] and some([], 5) == []
+    drawn = some(iter(range(10000)), 1000)
+    assert len(set(drawn)) == 1000 and drawn == sorted(drawn) == some(range(10000), 1000)
+    assert np.mean(drawn) == pytest.approx(4999.5, abs=4 * 2887 / 1000 ** .5)  # four standard errors

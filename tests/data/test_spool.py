@@ -3,8 +3,9 @@ import random
 import pytest
 
 from pet_keras.cloze.task import Task
+from pet_keras.data.example import Example
 from pet_keras.data.reading import read_examples
-from pet_keras.data.spool import Spool
+from pet_keras.data.spool import Relabelled, Spool
 from pet_keras.errors import UserError
 
 FIELDS = Task({'P1': '关键词[MASK]是{keywords}。{text}'}, {'真': '就', '伪': '不'}, fields={'keywords': 'keyword'})
@@ -32,3 +33,19 @@ def test_wrong_lines_are_named_and_an_empty_file(tmp_path):
     (tmp_path / 'a.txt').write_text('\n')
     with pytest.raises(UserError, match='holds no example'):
         Spool(str(tmp_path / 'a.txt'))
+
+
+def test_it_has_labels_in_the_spelling_of_the_task_and_leaves_out_what_it_is_told_to(tmp_path):
+    (tmp_path / 'a.tsv').write_text('好\tPositive\n坏\t负面\n好看\t1\n', encoding='utf-8')
+    spool = Spool(str(tmp_path / 'a.tsv'), Task.load('sentiment'), labelled=True, keep=lambda e: e.text != '坏')
+    assert [(e.text, e.label) for e in spool] == [('好', '正面'), ('好看', '正面')]
+    (tmp_path / 'a.tsv').write_text('好\tPositive\n坏\t天气\n', encoding='utf-8')
+    with pytest.raises(UserError, match="line 2: label '天气' is not in task sentiment"):
+        Spool(str(tmp_path / 'a.tsv'), Task.load('sentiment'), labelled=True)
+
+
+def test_examples_are_given_other_labels_or_none_of_them_where_they_are_asked_for():
+    examples = [Example('好', label='正面'), Example('坏', label='负面')]
+    assert [e.label for e in Relabelled(examples)] == [None, None] and Relabelled(examples)[-1].text == '坏'
+    assert Relabelled(examples, ['正面', '负面'], ['负面', '正面'].__getitem__)[:] == [
+        Example('好', label='负面'), Example('坏', label='正面')]

@@ -1,4 +1,5 @@
 """Ensemble: a model a pattern and seed, which classify together."""
+import itertools
 import os
 import re
 import tempfile
@@ -13,6 +14,7 @@ from pet_keras.classifiers.pet.soft_labels import combine
 from pet_keras.classifiers.pet.stages import Run, digest
 from pet_keras.classifiers.text_classifier import TextClassifier
 from pet_keras.classifiers.training import Trainer
+from pet_keras.data.spool import Relabelled
 from pet_keras.errors import UserError
 from pet_keras.networks.tuning import AllWeights
 
@@ -137,9 +139,9 @@ class Ensemble(TextClassifier):
         if not labelled and not unlabelled:
             raise UserError('Nothing to learn from: give labelled texts, unlabelled texts, or both.')
         labelled, dev = (self.examples(examples or [], labelled=True) for examples in (labelled, dev))
-        if any(isinstance(e.label, dict) for e in labelled + dev):
+        if any(isinstance(e.label, dict) for e in itertools.chain(labelled, dev)):
             raise UserError('PET counts labels: a text needs one label, not a soft one.')
-        return labelled, [e._replace(label=None) for e in self.examples(unlabelled or [])], dev
+        return labelled, Relabelled(self.examples(unlabelled or [])), dev
 
     def check(self, texts, generations, settings):
         """Raises UserError for what cannot be done."""

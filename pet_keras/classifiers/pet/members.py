@@ -70,7 +70,7 @@ class Members(object):
         result = {'generation': generation, 'model': self._name(i), 'pattern': pattern}
         if labelled and not generation:
             result['before'] = model.evaluate(labelled)['accuracy']
-        shown = labelled + self._labelled_by_others(generation, i, folder)
+        shown = list(labelled) + self._labelled_by_others(generation, i, folder)
         result['learned_from'] = dict(Counter(e.label for e in shown))
         if shown:
             fit_once(model, lambda **how: model.fit(

@@ -10,6 +10,7 @@ from pet_keras.classifiers.pet.members import report_of, row_of
 from pet_keras.classifiers.pet.soft_labels import combine, soften, write_labels
 from pet_keras.classifiers.pet.stages import Run, fit_once
 from pet_keras.classifiers.training import Trainer
+from pet_keras.data.spool import Relabelled
 from pet_keras.errors import UserError
 
 _ENSEMBLE, _SOFT = 'ensemble', 'soft_labels.jsonl'
@@ -83,7 +84,7 @@ class Pet(FineTuningClassifier):
         """The last stage: this classifier learns from the ensemble's soft labels."""
         done = run.begin('', 'the classifier learns from the soft labels of %d texts' % len(texts[1]))
         proba = soften(combine(found.unlabelled, found.weights), self.temperature)
-        soft = [e._replace(label=dict(zip(self.labels, p))) for e, p in zip(texts[1], proba.tolist())]
+        soft = Relabelled(texts[1], self.labels, lambda i: dict(zip(self.labels, proba[i].tolist())))
         if not done:
             write_labels(os.path.join(run.folder, _SOFT), soft)
         fit_once(self, lambda **how: super(Pet, self).fit(soft, None, texts[2], **how, **settings), run.folder)

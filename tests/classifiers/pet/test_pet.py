@@ -12,6 +12,7 @@ from pet_keras.classifiers.pet.pet import IPet, Pet
 from pet_keras.classifiers.training import Trainer
 from pet_keras.data.example import Example
 from pet_keras.data.reading import read_examples
+from pet_keras.data.spool import Spool
 from pet_keras.errors import UserError
 
 UNLABELLED = [a + b for a in ('店里', '菜品', '服务', '位置') for b in ('干净', '好吃', '安静', '很脏', '难吃', '吵人')] * 3
@@ -229,3 +230,17 @@ def test_it_is_served_and_exported_as_the_one_network_that_it_is(fit, monkeypatc
                                pet.predict_proba(UNLABELLED[:4]), atol=1e-5)
     with pytest.raises(UserError, match='more than one graph'):
         export(pet.ensemble, str(tmp_path / 'more'), 'onnx')
+
+
+def test_texts_in_spools_give_what_lists_of_them_do(fit, task, tmp_path):
+    for name, examples in (('unlabelled.txt', UNLABELLED), ('labelled.tsv', LABELLED), ('dev.tsv', DEV)):
+        (tmp_path / name).write_text('\n'.join(e if isinstance(e, str) else '%s\t%s' % (e.text, e.label)
+                                               for e in examples), encoding='utf-8')
+    labelled, dev = (Spool(str(tmp_path / name), task, labelled=True) for name in ('labelled.tsv', 'dev.tsv'))
+    lists = fit(dev=DEV, generations=1, out=str(tmp_path / 'lists'))
+    spools = fit(labelled, dev, Spool(str(tmp_path / 'unlabelled.txt')), str(tmp_path / 'spools'), generations=1)
+    assert spools.report == lists.report and spools.trained_on == lists.trained_on
+    for one, other in zip(spools.model.get_weights(), lists.model.get_weights()):
+        np.testing.assert_array_equal(one, other)
+    runs = [json.loads((tmp_path / name / 'run.json').read_text('utf-8')) for name in ('lists', 'spools')]
+    assert runs[0] == runs[1]  # either run goes on with the other's files
