@@ -88,7 +88,11 @@ def started_here(arguments, count=None):
 
     Arguments: `arguments` of the command line, the same for all; `count` of processes, None for one a GPU.
     """
-    count = count or max(1, len(tf.config.list_physical_devices('GPU')))
+    gpus = len(tf.config.list_physical_devices('GPU'))
+    if not count and gpus < 2:
+        print('This machine has %s GPU that TensorFlow finds: one process trains. Say --workers for more.' % (
+            'one' if gpus else 'no'), file=sys.stderr)
+    count = count or max(1, gpus)
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(('127.0.0.1', 0))

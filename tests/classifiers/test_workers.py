@@ -11,7 +11,7 @@ import pytest
 from pet_keras.backend import tf
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.model_folder import read_header
-from pet_keras.classifiers.workers import Workers
+from pet_keras.classifiers.workers import Workers, started_here
 from pet_keras.errors import UserError
 from scripted import LABELLED, TASK, UNLABELLED, same_bits, saved_weights
 
@@ -123,3 +123,14 @@ def test_an_objective_of_ones_own_is_not_summed(still):
     for settings in ({'workers': Workers(0, 2)}, {'accumulate': 2}):
         with pytest.raises(UserError, match='objective of your own trains in one process'):
             Own(TASK, still).fit(LABELLED[:4], **settings)
+
+
+@pytest.mark.parametrize('gpus, processes, said', [(0, 1, 'no GPU'), (1, 1, 'one GPU'), (2, 2, '')])
+def test_without_a_number_of_workers_there_is_one_a_gpu_and_one_alone_is_told(
+        gpus, processes, said, monkeypatch, capsys):
+    monkeypatch.setattr(tf.config, 'list_physical_devices', lambda kind: ['GPU'] * gpus)
+    monkeypatch.delenv('TF_CONFIG', raising=False)
+    with started_here(['--version']):
+        assert len(json.loads(os.environ['TF_CONFIG'])['cluster']['worker']) == processes
+    error = capsys.readouterr().err
+    assert said in error and ('--workers' in error) == bool(said) and 'TF_CONFIG' not in os.environ
