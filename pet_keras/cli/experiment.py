@@ -1,7 +1,7 @@
 """`pet-keras experiment`: a grid of runs from one file, its records, tables and plots."""
 import os
 
-from pet_keras.cli.options import add_command, check_ray
+from pet_keras.cli.options import add_command, add_ray_options, check_ray
 from pet_keras.errors import UserError
 
 EXAMPLE = """\
@@ -45,8 +45,7 @@ def add_parser(commands):
     add('--out', metavar='DIR', help='folder of the records, tables and plots (default: the file without its ending)')
     add('--engine', choices=['processes', 'ray'], default='processes', help='ray: runs go to the cores of a cluster, '
         'as many at a time as it has (default processes: here, --jobs of them)')
-    add('--address', help='with --engine ray: of the cluster (default: one of its own, here)')
-    add('--cpus', type=int, default=1, help='with --engine ray: cores a run (default 1)')
+    add_ray_options(parser, 'run', gpus=False)
     add('--jobs', type=int, default=1, help='processes at a time; they share the cores (default 1)')
     add('--dry-run', action='store_true', help='check everything, print the runs that are missing and how long they '
         'will take, as far as one of their kind is known, and stop')
@@ -57,8 +56,8 @@ def add_parser(commands):
 def run(args):
     from pet_keras.experiments.grid import Grid
     from pet_keras.experiments.schedule import Schedule, describe
-    if args.jobs < 1 or args.cpus < 1:
-        raise UserError('--jobs and --cpus are 1 or more.')
+    if args.jobs < 1:
+        raise UserError('--jobs is 1 or more.')
     check_ray(args)
     grid = Grid(args.file, args.data, args.checkpoints)
     out = args.out or os.path.splitext(args.file)[0]

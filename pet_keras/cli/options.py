@@ -81,16 +81,19 @@ def add_engine_option(parser, **others):
                         'is a folder that pet-keras export wrote%s (default tensorflow)' % more)
 
 
-def add_ray_options(parser):
-    """Where the workers of --engine ray are, and what each has."""
+def add_ray_options(parser, one='worker', gpus=True):
+    """Where `--engine ray` works, and what each worker, or whatever `one` is, has."""
     add = parser.add_argument
     add('--address', help='with --engine ray: of the cluster (default: one of its own, here)')
-    add('--cpus', type=int, default=1, help='with --engine ray: cores a worker (default 1)')
-    add('--gpus', type=float, default=0, help='with --engine ray: GPUs a worker (default 0)')
+    add('--cpus', type=int, default=1, help='with --engine ray: cores a %s (default 1)' % one)
+    if gpus:
+        add('--gpus', type=float, default=0, help='with --engine ray: GPUs a %s (default 0)' % one)
 
 
 def check_ray(args):
-    """Raises UserError for an option of --engine ray with another engine."""
+    """Raises UserError for an option of --engine ray with another engine, or out of range."""
+    if args.cpus < 1 or getattr(args, 'rows', 1) < 1 or getattr(args, 'gpus', 0) < 0:
+        raise UserError('--cpus and --rows are 1 or more, and --gpus is no less than 0.')
     for name, default in (('address', None), ('cpus', 1), ('gpus', 0)):
         if args.engine != 'ray' and getattr(args, name, default) != default:
             raise UserError('--%s is of --engine ray.' % name)

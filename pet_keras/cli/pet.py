@@ -57,8 +57,6 @@ def add_parser(commands):
 def run(args):
     from pet_keras.classifiers.pet.ensemble import Ensemble
     from pet_keras.classifiers.pet.pet import Pet
-    if args.rows < 1 or args.cpus < 1 or args.gpus < 0:
-        raise UserError('--rows and --cpus are at least 1, and --gpus is no less than 0.')
     check_ray(args)
     if args.engine == 'ray' and not args.unlabelled:
         raise UserError('--engine ray is for labelling the texts of --unlabelled: give some.')

@@ -34,8 +34,6 @@ def add_parser(commands):
 def run(args):
     if args.files.count('-') > 1:
         raise UserError('Standard input can be read once.')
-    if args.rows < 1 or args.cpus < 1 or args.gpus < 0:
-        raise UserError('--rows and --cpus are at least 1, and --gpus is no less than 0.')
     check_ray(args)
     if args.engine == 'ray' and not args.out:
         raise UserError('--engine ray writes files: say --out DIR.')

@@ -174,7 +174,7 @@ def _change(grid, **changed):
 def test_what_is_wrong_is_one_line_before_anything_runs(grid, fails, tmp_path):
     out = str(tmp_path / 'out')
     assert 'no such file' in fails('experiment', str(tmp_path / 'none.yaml')).lower()
-    assert '--jobs and --cpus are 1 or more' in fails('experiment', grid, '--jobs', 0)
+    assert '--jobs is 1 or more' in fails('experiment', grid, '--jobs', 0)
     assert '--data' in fails('experiment', grid, '--data', tmp_path / 'elsewhere')
     _change(grid, patterns=['P1', 'P9'])
     for more in ([], ['--dry-run']):

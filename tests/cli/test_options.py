@@ -77,6 +77,7 @@ def test_a_model_folder_takes_no_settings_of_its_own(fails, model, reviews, flag
 def test_what_belongs_to_ray_is_refused_with_another_engine(command, fails):
     assert '--cpus is of --engine ray' in fails(*command, '--cpus', 2)
     assert '--address is of --engine ray' in fails(*command, '--address', 'auto')
+    assert '--cpus and --rows are 1 or more' in fails(*command, '--cpus', 0, '--engine', 'ray')
 
 
 def test_of_many_texts_some_are_drawn_in_their_order_each_as_likely_as_the_others():
