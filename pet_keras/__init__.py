@@ -33,6 +33,7 @@ _MODULES = {
     'networks.adapters': ['Adapters'],
     'networks.prompt_encoder': ['PromptEncoder'],
     'networks.ptuning_embedding': ['PtuningEmbedding'],
+    'classifiers.active.learner': ['ActiveLearner'],
     'classifiers.bag_of_words': ['BagOfWordsClassifier'],
     'classifiers.cloze_classifier': ['ClozeClassifier'],
     'classifiers.estimator': ['PetClassifier'],
@@ -51,7 +52,6 @@ _MODULES = {
     'experiments.triggers': ['search_triggers'],
     'experiments.word_search': ['search_words'],
     'serving.export': ['export'],
-    'serving.labelling.learner': ['ActiveLearner'],
     'serving.onnx_classifier': ['OnnxClassifier'],
     'serving.prompt_server': ['PromptServer'],
 }

@@ -52,7 +52,7 @@ def run(args):
     from pet_keras.serving.labelling.background import Background
     from pet_keras.serving.labelling.board import Board
     from pet_keras.serving.labelling.desk import Desk
-    from pet_keras.serving.labelling.strategies import STRATEGIES
+    from pet_keras.classifiers.active.strategies import STRATEGIES
     if args.strategy not in STRATEGIES:
         raise UserError('No --strategy %s; choose one of %s.' % (args.strategy, ', '.join(STRATEGIES)))
     task, words = _task(args)

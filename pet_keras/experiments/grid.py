@@ -5,6 +5,7 @@ import json
 import os
 import re
 
+from pet_keras.classifiers.active.strategies import STRATEGIES
 from pet_keras.classifiers.calibration import METHODS as CALIBRATIONS
 from pet_keras.classifiers.calibration import NEED_TEXTS
 from pet_keras.classifiers.kinds import KINDS
@@ -13,12 +14,12 @@ from pet_keras.data.rows import parse_json
 from pet_keras.errors import UserError
 
 _TOP = {'name', 'description', 'tasks', 'task', 'data', 'checkpoints', 'methods', 'patterns', 'labelled', 'unlabelled',
-        'seeds', 'published', 'claims'}
-_TASK = {'task', 'data', 'patterns', 'labelled', 'methods'}
+        'seeds', 'published', 'claims', 'pile'}
+_TASK = {'task', 'data', 'patterns', 'labelled', 'methods', 'pile'}
 _DATA = {'train', 'dev', 'tests', 'unlabelled'}
 _FILE = {'file', 'leave_out', 'lines'}
 _METHOD = {'learn', 'classifier', 'settings', 'fit', 'patterns', 'prompt_tokens', 'prompt_where', 'checkpoints',
-           'choose', 'words', 'seeds', 'labelled', 'tests', 'calibrate'}
+           'choose', 'words', 'seeds', 'labelled', 'tests', 'calibrate', 'strategy', 'pile'}
 _PUBLISHED = {'task', 'checkpoint', 'method', 'pattern', 'test', 'labelled', 'accuracy', 'source'}
 _CLAIM = {'claim', 'more', 'less', 'test', 'figure', 'source'}
 _SIDE = {'task', 'checkpoint', 'method', 'pattern', 'labelled', 'best'}
@@ -105,6 +106,11 @@ class Grid(object):
                                  'unlabelled': unlabelled, 'seed': seed, 'classifier': kind,
                                  'settings': dict(spec.get('settings', {}), **fixed), 'fit': spec.get('fit', {}),
                                  'words': spec.get('words')}, **self._checkpoint(checkpoint))
+                    if 'strategy' in spec:
+                        pile = spec.get('pile', task.get('pile', raw.get('pile', 'all')))
+                        _count([pile], 'pile', 1, at, all=True)
+                        _count([n], 'labelled, of a strategy,', 1, at)
+                        base.update(strategy=spec['strategy'], pile=pile)
                     if 'tests' in spec:
                         base['only'] = _listed(spec['tests'])
                     if 'calibrate' in spec:
@@ -194,6 +200,13 @@ def _check_method(spec, data, unlabelled, where):
     kind, fixed = KINDS[named(by).kind], named(by).settings
     if 'calibrate' in spec:
         _known([str(spec['calibrate'])], CALIBRATIONS if kind.patterns else NEED_TEXTS, '%s, calibrate' % where)
+    if 'strategy' in spec:
+        _known([spec['strategy']], STRATEGIES, '%s, strategy' % where)
+        if learn != ['labelled'] or named(by).kind not in ('cloze', 'fine-tuning'):
+            raise UserError('%s: a strategy chooses the labelled texts of a cloze or of fine-tuning, which learns from '
+                            'these alone.' % where)
+    elif 'pile' in spec:
+        raise UserError('%s: a pile is what a strategy chooses from: say which.' % where)
     if not set(kind.needs) <= set(learn) <= set(kind.takes):
         raise UserError('%s: %s learns from %s texts%s.' % (where, by, ' and '.join(kind.needs), (
             ', and from these alone' if kind.needs == kind.takes else '')))

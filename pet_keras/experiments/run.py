@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from pet_keras.classifiers.active.simulation import choose_labelled
 from pet_keras.classifiers.calibration import NEED_TEXTS
 from pet_keras.classifiers.kinds import KINDS, class_of
 from pet_keras.classifiers.methods import arguments
@@ -34,7 +35,10 @@ def execute(run, folder):
     start = time.perf_counter()
     classifier = _classifier(run, task, run['patterns'][0])
     if run['learn']:
-        classifier.fit(texts.labelled if 'labelled' in run['learn'] else None,
+        labelled = texts.labelled
+        if 'strategy' in run:
+            labelled = choose_labelled(classifier, labelled, run['strategy'], run['labelled'], run['seed'], **run['fit'])
+        classifier.fit(labelled if 'labelled' in run['learn'] else None,
                        texts.unlabelled if 'unlabelled' in run['learn'] else None,
                        dev=texts.dev if 'labelled' in run['learn'] else None, seed=run['seed'], **run['fit'])
     seconds, found = time.perf_counter() - start, []
@@ -88,7 +92,7 @@ def check(run, folder, checkpoint, checked):
         task = task_of(run)
         if new(texts={k: v for k, v in run.items() if k in (
                 'task', 'data', 'labelled', 'unlabelled', 'learn', 'seed', 'only', 'withheld', 'words',
-                'calibrate')}):
+                'calibrate', 'strategy', 'pile')}):
             texts = texts_of(run, task, folder)
             if run.get('calibrate') in NEED_TEXTS and not texts.unlabelled:
                 raise UserError('calibrate: %s needs unlabelled texts, and there are none.' % run['calibrate'])

@@ -21,6 +21,7 @@ def texts_of(run, task, folder):
 
     - `labelled` n: lines n s to n (s + 1) of the training file for seed s, as in the posts; `{'per_label': k}`:
       k different texts of each label, those that `data.sampling.sample` draws for the seed; 'all'.
+    - with a `strategy` they are the `pile` that it chooses from, so many lines, and so are the unlabelled ones.
     - `unlabelled` n: n lines of the unlabelled file, or, without one, the lines of the training file that follow the
       labelled ones; or those that are none of them.
     - `leave_out` of a part: its texts that stand in the parts named ('train', 'dev', 'unlabelled', a test's name, or
@@ -35,7 +36,12 @@ def texts_of(run, task, folder):
     data, seed = run['data'], run['seed']
     train = reader.read('train') if 'train' in data else []
     place = reader.path(data.get('unlabelled', data.get('train', {})).get('file', ''))
-    labelled, rest = _draw(train, run['labelled'], seed, task.labels, place)
+    labelled, rest = _draw(train, run['pile' if 'strategy' in run else 'labelled'], seed, task.labels, place)
+    if 'strategy' in run:
+        rest = labelled = list({example[:2]: example for example in labelled}.values())
+        if len(labelled) < run['labelled']:
+            raise UserError('%s: %d of a pile of %d different texts are wanted.' % (
+                place, run['labelled'], len(labelled)))
     unlabelled = reader.read('unlabelled') if 'unlabelled' in data else rest
     if run['unlabelled'] != 'all':
         if len(unlabelled) < run['unlabelled'] and 'unlabelled' in run['learn']:

@@ -15,7 +15,7 @@ from six_reviews import TEXTS, write
 from pet_keras.classifiers.loading import load
 from pet_keras.cli.main import main
 from pet_keras.data.reading import read_examples
-from pet_keras.serving.labelling.strategies import STRATEGIES
+from pet_keras.classifiers.active.strategies import STRATEGIES
 
 try:
     import fastapi  # noqa: F401

@@ -31,6 +31,15 @@ def test_a_calibration_is_part_of_the_run_and_of_no_other(small, write):
     assert 'calibrate' not in raw and mean['calibrate'] == 'mean'  # the keys of older records stay
 
 
+def test_a_strategy_has_a_pile_of_its_own_of_its_tasks_or_of_the_grids(small, write):
+    method, task = {'learn': 'labelled', 'strategy': 'margin'}, {'task': small.pop('task'), 'data': small.pop('data')}
+    small.update(methods={'a': method, 'b': dict(method, pile=7), 'plain': {'learn': 'labelled'}}, seeds=[0], patterns='P1',
+                 tasks={'one': dict(task, pile=9), 'two': task})
+    assert [(run['name'], run.get('strategy'), run.get('pile')) for run in Grid(write(small)).runs] == [
+        ('one', 'margin', 9), ('one', 'margin', 7), ('one', None, None),
+        ('two', 'margin', 'all'), ('two', 'margin', 7), ('two', None, None)]
+
+
 def test_what_is_not_random_runs_once_whatever_seeds_and_numbers_of_labels_it_or_its_task_has(small, write):
     small['labelled'] = [4, 8]
     small['methods'] = {'a': {'seeds': [5, 6]}, 'b': {'labelled': 2}, 'continued': {'learn': 'unlabelled'}}
@@ -167,6 +176,12 @@ WRONG_METHODS = {
     'choose none': ({'learn': 'labelled', 'choose': {'fit.epochs': []}}, "'fit.epochs' cannot be set or chosen"),
     'choose seeds': ({'learn': 'labelled', 'choose': {'settings.seed': [1]}}, "'settings.seed' cannot be"),
     'nothing to choose': ({'choose': {'settings.maxlen': [32]}}, 'nothing is learned'),
+    'strategy': ({'learn': 'labelled', 'strategy': 'mixed'}, "there is no 'mixed', perhaps 'mix'"),
+    'strategy of no learning': ({'strategy': 'mix'}, 'a strategy chooses the labelled texts'),
+    'strategy of a bag': ({'learn': 'labelled', 'strategy': 'mix', 'classifier': 'bag-of-words'}, 'of a cloze or of fine-'),
+    'strategy of all': ({'learn': 'labelled', 'strategy': 'mix', 'labelled': 'all'}, 'of a strategy, is a whole number'),
+    'pile': ({'learn': 'labelled', 'pile': 10}, 'a pile is what a strategy chooses from'),
+    'pile of none': ({'learn': 'labelled', 'strategy': 'mix', 'pile': 0}, 'pile is a whole number of 1 or more'),
     'tests': ({'tests': 'unsen'}, "there is no 'unsen', perhaps 'unseen'"),
     'prompt': ({'prompt_tokens': '8'}, 'prompt_tokens is a whole number'),
     'words': ({'words': ['很']}, 'words is an object'),

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from pet_keras.classifiers.active.simulation import choose_labelled
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cloze.task import Task
 from pet_keras.data.reading import read_examples
@@ -38,9 +39,24 @@ def test_what_can_run_passes(check, method):
     check(method)
 
 
+def test_a_strategy_chooses_the_labelled_texts_of_its_seeds_pile(small, write, still):
+    small.update(methods={'mine': {'learn': 'labelled', 'strategy': 'margin', 'pile': 10, 'fit': {'epochs': 1}}},
+                 checkpoints=[still], patterns='P1', seeds=[1], labelled=6)
+    grid = Grid(write(small))
+    task, taught = Task.load('sentiment'), ClozeClassifier('sentiment', still)
+    pile = read_examples(grid.folder + '/train.tsv', task)[10:]
+    chosen = choose_labelled(taught, pile, 'margin', 6, 1, epochs=1)
+    taught.fit(chosen, dev=read_examples(grid.folder + '/dev.tsv', task), seed=1, epochs=1)
+    (record, scores), = runs.execute(grid.runs[0], grid.folder)
+    assert record['history'] == taught.history and len(set(chosen)) == 6 < len(pile)
+    assert record['shared']['whole'] == {'labelled': 1, 'dev': 1}  # of a text that it could have chosen
+
+
 @pytest.mark.parametrize('method, said', [
     ({'patterns': 'P9'}, "no pattern 'P9'"),
     ({'patterns': '好。{text}'}, 'must hold [MASK]'),
+    ({'learn': 'labelled', 'strategy': 'mix', 'pile': 3}, '4 of a pile of 3 different texts are wanted'),
+    ({'learn': 'labelled', 'strategy': 'mix', 'pile': 21}, 'has 20 lines, too few for 21'),
     ({'learn': 'labelled', 'fit': {'epoch': 1}}, 'fit.epoch is no setting; there is'),
     ({'learn': 'labelled', 'fit': {'epochs': 0}}, 'at least 1'),
     ({'learn': 'labelled', 'classifier': 'bag-of-words', 'fit': {'epochs': 3}}, 'fit.epochs is no setting'),

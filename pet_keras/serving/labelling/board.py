@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from pet_keras.serving.labelling.estimates import is_stable
+from pet_keras.classifiers.active.estimates import is_stable
 from pet_keras.serving.labelling.session import MODEL
 
 _CURVE = 'curve.jsonl'

@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 import pytest
 
-from pet_keras.serving.labelling.strategies import STRATEGIES
+from pet_keras.classifiers.active.strategies import STRATEGIES
 
 UNCERTAINTY = {
     'margin': lambda p: sorted(p)[-1] - sorted(p)[-2],

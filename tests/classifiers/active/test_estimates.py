@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pet_keras.serving.labelling.estimates import folds, is_stable, kappa, wilson
+from pet_keras.classifiers.active.estimates import folds, is_stable, kappa, wilson
 
 
 def test_folds_are_even_and_so_is_each_label_over_them():

@@ -9,8 +9,8 @@ from pet_keras.classifiers.metrics import log_softmax
 from pet_keras.cloze.batching import question_batches
 from pet_keras.errors import DAMAGED_NPZ, UserError
 from pet_keras.networks.models import model_inputs
-from pet_keras.serving.labelling.estimates import folds, kappa
-from pet_keras.serving.labelling.strategies import STRATEGIES
+from pet_keras.classifiers.active.estimates import folds, kappa
+from pet_keras.classifiers.active.strategies import STRATEGIES
 
 _ENOUGH = 1000  # texts: so many of the newest model are enough to choose from, or to see its taste for some labels
 _WATCHED = 500  # texts whose answers show whether trainings still change any: small-text's stop set
@@ -174,8 +174,12 @@ class ActiveLearner(object):
             self._set_weights(kept)
         return found[places]
 
-    def _fit(self, answers):
+    def restart(self):
+        """Gives the classifier the weights that it had before it learned anything."""
         self._set_weights(self._start)
+
+    def _fit(self, answers):
+        self.restart()
         self.classifier.fit([self.examples[place]._replace(label=label) for place, label in answers.items()],
                             seed=self.seed, **self.settings)
 

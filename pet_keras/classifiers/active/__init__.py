@@ -1,0 +1,1 @@
+"""Active learning: which texts a classifier would learn most from."""
