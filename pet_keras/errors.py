@@ -4,7 +4,10 @@ import zlib
 
 _LINE = 2000  # characters
 # What numpy.load raises of a damaged .npz: a zip file has many ways to be one
-DAMAGED_NPZ = (ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+DAMAGED_NPZ = (ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, OverflowError, zipfile.BadZipFile,
+               zlib.error)
+# What reading fields of JSON raises where they are not what they should be
+DAMAGED_FIELDS = (LookupError, TypeError, ValueError, AttributeError, OverflowError, StopIteration)
 
 
 class UserError(ValueError):

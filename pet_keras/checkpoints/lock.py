@@ -1,5 +1,6 @@
 """A folder that one process at a time works in: the second is refused, and what a killed one left behind is no lock."""
 import errno
+import glob
 import json
 import os
 import socket
@@ -16,12 +17,21 @@ except ImportError:  # Windows
 _BEAT, _STALE = 20, 120  # seconds: a lock is touched so often, and is no lock any more once it was not for so long
 
 
+_ours = set()  # paths of the locks that this process has
+
+
+def is_ours(folder, name):
+    """Whether this process has the lock of this name in a folder."""
+    return os.path.abspath(os.path.join(folder, name)) in _ours
+
+
 class FolderLock(object):
     """The file `lock`, or of another name, in a folder: other processes are kept out until it is closed or this one ends.
 
     The system lets go of it with the process (flock), so a kill leaves nothing to clear away. Not every network file
     system tells other hosts of that: the file therefore names host and process and is touched every 20 seconds, and
-    what another host left in it counts for two minutes after the last touch.
+    what another host left in it counts for two minutes after the last touch. Locks of other names in the folder keep out
+    as well, but for those that this process has: one command may do the work of another.
 
     Raises: UserError where another process has it; OSError where the folder cannot be made or written.
     """
@@ -32,7 +42,10 @@ class FolderLock(object):
         self.folder, self.path, self._closed = folder, os.path.join(folder, name), threading.Event()
         self._file = self._open()
         try:
-            self._check_other_host()
+            self._check_other_host(self._file, self._system_knows)
+            for path in glob.glob(os.path.join(glob.escape(folder), '*lock')):
+                if os.path.abspath(path) not in _ours | {os.path.abspath(self.path)}:
+                    self._check_other_name(path)
             self._file.truncate(0)
             json.dump({'host': socket.gethostname(), 'process': os.getpid(), 'since': time.strftime('%m-%d %H:%M')},
                       self._file)
@@ -40,6 +53,7 @@ class FolderLock(object):
         except BaseException:
             self._file.close()
             raise
+        _ours.add(os.path.abspath(self.path))
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _open(self):
@@ -56,11 +70,21 @@ class FolderLock(object):
                 pass
             file.close()  # whoever had it removed it after it was opened here
 
-    def _check_other_host(self):
-        holder = _holder(self._file)
-        silent = time.time() - os.fstat(self._file.fileno()).st_mtime
+    def _check_other_name(self, path):
+        try:
+            with open(path, 'r+', encoding='utf-8') as file:
+                try:
+                    self._check_other_host(file, _flock(file))  # it is let go of when the file is closed
+                except BlockingIOError:
+                    self._refuse(_holder(file))
+        except FileNotFoundError:
+            pass
+
+    def _check_other_host(self, file, system_knows):
+        holder = _holder(file)
+        silent = time.time() - os.fstat(file.fileno()).st_mtime
         if holder and silent < _STALE and not (
-                self._system_knows and holder.get('host') == socket.gethostname()):
+                system_knows and holder.get('host') == socket.gethostname()):
             self._refuse(holder, ' If it was ended, its lock is void in %d seconds.' % (_STALE - silent))
 
     def _refuse(self, holder, then=''):
@@ -80,6 +104,7 @@ class FolderLock(object):
         """Lets others in."""
         if not self._closed.is_set():
             self._closed.set()
+            _ours.discard(os.path.abspath(self.path))
             if os.path.exists(self.path):
                 os.remove(self.path)  # while it is held: whoever waits with it open sees that it is gone
             self._file.close()

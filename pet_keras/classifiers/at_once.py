@@ -1,6 +1,9 @@
 """What classifiers share that learn in one go, without training steps."""
+import contextlib
+
 import numpy as np
 
+from pet_keras.checkpoints.lock import FolderLock
 from pet_keras.classifiers.streams import trained_on
 from pet_keras.classifiers.items import check_hard
 from pet_keras.classifiers.training import dev_figures
@@ -14,7 +17,7 @@ class AtOnce(object):
     `learn(labelled, dev, seed)` takes lists of Example, sets what is learned, and returns a dict for the line in
     `history`.
     """
-    def fit(self, labelled=None, unlabelled=None, dev=None, seed=0, out=None, resume=False, verbose=0):
+    def fit(self, labelled=None, unlabelled=None, dev=None, seed=0, out=None, resume=False, finish=None, verbose=0):
         """Learns from labelled texts.
 
         Arguments:
@@ -23,6 +26,7 @@ class AtOnce(object):
             seed: of what is drawn, where anything is.
             out: a folder for the model.
             resume: nothing is kept of an interrupted run, so it begins anew; it takes the same seconds.
+            finish: a function without arguments, called before the model is saved: to calibrate it.
             verbose: 1 prints how good it is on dev.
 
         Returns: self.
@@ -35,8 +39,25 @@ class AtOnce(object):
             raise UserError('seed is 0 or more.')
         labelled, dev = self.examples(labelled, labelled=True), self.examples(dev or [], labelled=True)
         check_hard(dev)
-        if out:
+        with self._folder(out):
+            return self._fit(labelled, dev, seed, out, finish, verbose)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _folder(out):
+        """Within it no other process works in the folder, which holds no model."""
+        if not out:
+            yield
+            return
+        try:
+            lock = FolderLock(out)
+        except OSError as e:
+            raise UserError('%s cannot be written: %s.' % (out, e.strerror)) from None
+        with lock:
             check_free(out)
+            yield
+
+    def _fit(self, labelled, dev, seed, out, finish, verbose):
         self.offset = np.zeros(len(self.labels))
         self.trained_on = trained_on(self.streams(labelled, []), dev, self.task)
         record = dict({'epoch': 1}, **self.learn(labelled, dev, seed))
@@ -45,6 +66,8 @@ class AtOnce(object):
             if verbose:
                 print('  dev accuracy %.2f%%' % record['dev_accuracy'])
         self.history = [record]
+        if finish:
+            finish()
         if out:
             self.save(out)
         return self

@@ -29,8 +29,8 @@ class BagOfWordsClassifier(AtOnce, TextClassifier):
             import sklearn  # noqa: F401
         except ImportError:
             raise UserError('Bag of words needs scikit-learn. ' + INSTALL) from None
-        if characters < 1 or not (penalty is None or penalty > 0):
-            raise UserError('characters is at least 1, and penalty above 0.')
+        if not 1 <= characters <= 10 or not (penalty is None or penalty > 0):
+            raise UserError('characters is from 1 to 10, and penalty above 0.')
         self.characters, self.penalty, self.tuning = characters, penalty, Frozen()
         self._vectorizer = self.kernel = self.bias = None
 

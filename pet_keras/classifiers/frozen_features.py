@@ -3,6 +3,7 @@ import numpy as np
 
 from pet_keras.backend import keras
 from pet_keras.checkpoints.shipped import DEFAULT
+from pet_keras.classifiers.answering import in_parts
 from pet_keras.classifiers.at_once import AtOnce
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.classifiers.scorer import Scorer
@@ -32,10 +33,10 @@ class FrozenFeaturesClassifier(AtOnce, FineTuningClassifier):
     def features(self, examples, batch_size=32):
         """The vectors that the new layer reads, float64 `[len(examples), hidden_size]`."""
         network = keras.models.Model(self.transformer.inputs, self.transformer.encoded)
-        scorer, questions = Scorer(network, None, None), [self.questions(self.tokenize(e)) for e in examples]
-        found = np.zeros((len(examples), network.output.shape[-1]))
-        for batch, *inputs in question_batches(questions, batch_size):
-            found[batch] = scorer.score(inputs, self.precision)[:, 0]
+        scorer, found = Scorer(network, None, None), np.zeros((len(examples), network.output.shape[-1]))
+        for start, texts in in_parts(examples):
+            for batch, *inputs in question_batches([self.questions(self.tokenize(e)) for e in texts], batch_size):
+                found[start + batch] = scorer.score(inputs, self.precision)[:, 0]
         return found
 
     def learn(self, labelled, dev, seed):

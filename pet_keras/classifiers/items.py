@@ -9,6 +9,8 @@ def examples_of(task, items, labelled=False):
     if isinstance(items, (str, Example)):
         raise UserError('Give a list of texts, not one text.')
     if isinstance(items, Pile) and (not labelled or items.labels == task.labels and not task.candidates):
+        for example in items[:1]:
+            task.texts(example)  # they have what the task asks about, or none of them
         return items
     examples = []
     for i, item in enumerate(items):

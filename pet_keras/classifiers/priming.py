@@ -96,5 +96,8 @@ class PrimingClassifier(AtOnce, ClozeClassifier):
     def from_settings(cls, task, checkpoint, fields):
         classifier = cls(task, checkpoint, fields['pattern'], fields['maxlen'], shot_length=fields['shot_length'],
                          check_head=False)
-        classifier.shown = [Example(*example) for example in fields['shown']]
+        try:
+            classifier.shown = classifier.examples([Example(*example) for example in fields['shown']], labelled=True)
+        except UserError as e:
+            raise ValueError('of the texts to show: %s' % e) from None
         return classifier

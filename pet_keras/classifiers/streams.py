@@ -71,7 +71,10 @@ def trained_on(streams, dev, task):
         for example, target in zip(stream.texts.examples, stream.texts.targets):  # one by one: they may be many
             digest.update(json.dumps(as_list(example._replace(label=np.asarray(target).tolist()))).encode())
             labelled, unlabelled = labelled + (target is not None), unlabelled + (target is None)
-    digest.update(json.dumps([list(map(as_list, dev)), task.scoring()]).encode())
+    digest.update(b'[[')
+    for i, example in enumerate(dev):
+        digest.update((', ' * (i > 0) + json.dumps(as_list(example))).encode())
+    digest.update(('], %s]' % json.dumps(task.scoring())).encode())
     return {'labelled': labelled, 'unlabelled': unlabelled, 'dev': len(dev),
             'digest of texts and label words': digest.hexdigest()[:12]}
 

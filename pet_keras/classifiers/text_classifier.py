@@ -12,7 +12,7 @@ from pet_keras.cloze.batching import lesson_batches
 from pet_keras.cloze.pattern import tokenize
 from pet_keras.cloze.task import Task
 from pet_keras.cloze.windows import check_long, parts
-from pet_keras.errors import UserError
+from pet_keras.errors import DAMAGED_FIELDS, UserError
 from pet_keras.networks.losses import weighted_crossentropy
 from pet_keras.networks.models import model_inputs
 from pet_keras.networks.ways import SHIPPED
@@ -107,7 +107,7 @@ class TextClassifier(Predicting):
             unlabelled_weight: of an unlabelled text's targets in the mean that is the loss; 1 for a labelled one's.
             settings: see `training.Trainer`: epochs, batch_size, learning_rate, prompt_learning_rate,
                 mask_rate, whole_words, auxiliary, auxiliary_weight, schedule, patience, seed, out, resume, callbacks,
-                accumulate, workers, verbose.
+                accumulate, workers, finish, verbose.
 
         Returns: self. `history` holds a dict an epoch.
 
@@ -200,7 +200,7 @@ class TextClassifier(Predicting):
             classifier.offset = fields.get('offset', classifier.offset)
         except UserError:
             raise
-        except (KeyError, TypeError, ValueError) as e:
+        except DAMAGED_FIELDS as e:
             raise model_folder.damaged(folder, e) from None
         classifier.history, classifier.trained_on = fields['history'], fields.get('trained_on', {})
         weights = classifier.model.weights if checkpoint else []

@@ -52,13 +52,16 @@ class Trainer(object):
             all the same; without it the weights that the callbacks leave behind.
         workers: the Workers (`Workers.join`) that train together; each is given the same texts, and computes its part
             of every batch. None: this process alone.
+        finish: a function without arguments, called with the best epoch's weights before the model is saved for the last
+            time: to calibrate it. A run that was killed meanwhile can be resumed.
         verbose: 1 shows a progress bar and a line an epoch.
 
     Raises: UserError for a setting out of range, an `out` in use or not writable, a resume that does not fit.
     """
     def __init__(self, classifier, epochs=None, batch_size=None, learning_rate=None, prompt_learning_rate=None,
                  mask_rate=0.15, whole_words=False, auxiliary='text', auxiliary_weight=1., schedule=None,
-                 patience=None, seed=0, out=None, resume=False, callbacks=(), accumulate=1, workers=None, verbose=0):
+                 patience=None, seed=0, out=None, resume=False, callbacks=(), accumulate=1, workers=None, finish=None,
+                 verbose=0):
         if any(n is not None and n < 1 for n in (epochs, batch_size, patience, accumulate)) or not 0 <= mask_rate < 1:
             raise UserError('epochs, batch_size, accumulate and patience are at least 1, and mask_rate is in [0, 1).')
         if auxiliary not in ('text', 'all'):
@@ -74,7 +77,7 @@ class Trainer(object):
         if resume and not out:
             raise UserError('resume needs the out folder of the run to go on with.')
         self.classifier, self.out, self.resume = classifier, out, resume
-        self._given, self.accumulate, self.workers = callbacks, accumulate, workers or ALONE
+        self._given, self.accumulate, self.workers, self._finish = callbacks, accumulate, workers or ALONE, finish
         self.verbose = verbose if self.workers.is_chief else 0
         self.epochs, self.batch_size, self.patience = epochs, batch_size, patience
         self.mask_rate, self.whole_words, self.auxiliary = mask_rate, whole_words, auxiliary
@@ -103,6 +106,8 @@ class Trainer(object):
             self._begin(dev)
             self.workers.wait()  # until all have read what the chief will write over
             self._epochs(streams, dev)
+            if self._finish:
+                self._finish()
             if self.folder:
                 self._save_model()  # again, for the whole history
                 self.folder.close()

@@ -6,10 +6,11 @@ import shutil
 
 from pet_keras.backend import tf
 from pet_keras.checkpoints.atomic import to_disk
-from pet_keras.checkpoints.lock import FolderLock
+from pet_keras.checkpoints.lock import FolderLock, is_ours
 from pet_keras.classifiers.model_folder import write_json
 from pet_keras.errors import UserError
 
+RUN_LOCK = 'run.lock'  # of a run of several trainings: each has a lock of its own
 # A folder with one of these is not written over
 _IN_USE = ['save.whole', 'model.json', 'classifier.json', 'prompt.json', '*.index', 'resume/progress.json']
 _RATES = ('learning_rate', 'prompt_learning_rate')
@@ -17,7 +18,9 @@ _STATES = ('state0', 'state1', 'state2')
 
 
 def check_free(folder, resumable=False):
-    """Raises UserError where a folder holds a model, or an interrupted run."""
+    """Raises UserError where a folder holds a model, an interrupted run, or a run of several trainings but this one's."""
+    if os.path.exists(os.path.join(folder, 'run.json')) and not is_ours(folder, RUN_LOCK):
+        raise UserError('%s holds a run of pet-keras pet: choose another folder.' % folder)
     if any(glob.glob(os.path.join(glob.escape(folder), name)) for name in _IN_USE):
         raise UserError('%s already holds a model: choose another folder%s.' % (
             folder, ', or resume the interrupted run in it' if resumable else ''))

@@ -3,7 +3,7 @@ import json
 import sys
 
 from pet_keras.cli.options import FILES, add_classifier_options, add_command, add_engine_option, calibrate
-from pet_keras.cli.options import open_classifier, read_pile
+from pet_keras.cli.options import check_calibration, open_classifier, read_pile
 from pet_keras.data.example import texts_of
 from pet_keras.data.spool import Spool
 from pet_keras.errors import UserError
@@ -21,6 +21,7 @@ def add_parser(commands):
 
 
 def run(args):
+    check_calibration(args)
     classifier = open_classifier(args)
     seen = set()
     if args.exclude:
@@ -28,7 +29,7 @@ def run(args):
     examples = Spool(args.file, classifier.task, args.format, labelled=True, keep=lambda e: texts_of(e) not in seen)
     if not examples:
         raise UserError('Every text of %s also stands in %s.' % (args.file, args.exclude))
-    calibrate(classifier, args, examples)
+    calibrate(classifier, args, read_pile(args.calibrate_on, classifier.task, args) if args.calibrate_on else examples)
     report = classifier.evaluate(examples, args.batch_size, verbose=int(sys.stdout.isatty() and not args.json))
     pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
     checkpoint = getattr(classifier, 'checkpoint', None)  # an exported model and a bag of words have none

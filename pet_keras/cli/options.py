@@ -150,10 +150,7 @@ def open_classifier(args):
 
 
 def calibrate(classifier, args, examples):
-    """Carries out --calibrate, on the texts of --calibrate-on or on `examples`, without their labels."""
-    check_calibration(args)
-    if args.calibrate_on:
-        examples = read_pile(args.calibrate_on, classifier.task, args)
+    """Carries out --calibrate, on `examples` without their labels."""
     if args.calibrate:
         examples = [e._replace(label=None) for e in some(examples)] if calibrates_on_texts(args) else None
         classifier.calibrate(examples, args.calibrate, batch_size=args.batch_size)

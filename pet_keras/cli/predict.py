@@ -4,8 +4,8 @@ import os
 import sys
 
 from pet_keras.cli.options import FILES, add_classifier_options, add_command, add_engine_option, add_ray_options
-from pet_keras.cli.options import calibrate, check_ray, open_classifier
-from pet_keras.data.reading import format_of, has_format, sha256_of
+from pet_keras.cli.options import calibrate, check_calibration, check_ray, open_classifier
+from pet_keras.data.reading import format_by_ending, format_of, has_format
 from pet_keras.errors import UserError
 
 RESUME = """
@@ -35,8 +35,13 @@ def run(args):
     if args.files.count('-') > 1:
         raise UserError('Standard input can be read once.')
     check_ray(args)
+    check_calibration(args)
     if args.engine == 'ray' and not args.out:
         raise UserError('--engine ray writes files: say --out DIR.')
+    for path in [*args.files, args.model] if args.out and os.path.isdir(args.out) else []:
+        if path and os.path.isdir(path) and os.path.samefile(path, args.out):
+            raise UserError('%s is where the %s: give another folder with --out.' % (
+                args.out, 'model is' if path is args.model else 'texts are'))
     args.files = [file for path in args.files for file in _files(path)]
     formats = [format_of(path, args.format) for path in args.files]
     names = _names(args.out, args.files, formats) if args.out else []
@@ -46,9 +51,12 @@ def run(args):
     if args.engine == 'ray' and any(source.is_copied for source in sources):
         raise UserError('--engine ray reads files, no pipes and no standard input.')
     classifier.run_eagerly = sum(source.count for source in sources) <= 2 and not args.calibrate_on
-    calibrate(classifier, args, (row.example for source in sources for part in source.parts(args.rows) for row in part))
+    on = TextFile(args.calibrate_on, format_of(args.calibrate_on, format_by_ending(args.calibrate_on, args.format)),
+                  classifier.task) if args.calibrate_on else None
+    calibrate(classifier, args, (row.example for source in ([on] if on else sources)
+                                 for part in source.parts(args.rows) for row in part))
     if args.out:
-        _write(args, names, sources, classifier)
+        _write(args, names, sources, classifier, on)
     else:
         _print(args, sources, classifier)
 
@@ -63,11 +71,11 @@ def _print(args, sources, classifier):
             start += len(rows)
 
 
-def _write(args, names, sources, classifier):
+def _write(args, names, sources, classifier, on):
     from pet_keras.checkpoints.lock import FolderLock
     from pet_keras.serving.prediction_folder import PredictionFolder
     with FolderLock(args.out):
-        folder = PredictionFolder(args.out, _settings(args, sources, classifier))
+        folder = PredictionFolder(args.out, _settings(args, sources, classifier, on))
         if args.engine == 'ray':
             _write_on_ray(args, folder, dict(zip(names, sources)), classifier)
         for name, source in zip(names, sources):
@@ -103,17 +111,20 @@ def _files(path):
     return found
 
 
-def _settings(args, sources, classifier):
-    """What predictions depend on, for JSON: where it is not the same, a stopped command does not go on."""
+def _settings(args, sources, classifier, on):
+    """What predictions depend on, for JSON: where it is not the same, a stopped command does not go on.
+
+    Arguments: `on`, the TextFile that is calibrated on, or None."""
     options = {k: v for k, v in vars(args).items() if k not in _NOT_OF_THE_ANSWER}
     files = [[source.path, source.format, source.sha256] for source in sources]
     pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
     task = [classifier.task.scoring(), classifier.task.aliases, pattern and pattern.string]
     model = args.model and sorted(
-        [entry.name, entry.stat().st_size, entry.stat().st_mtime_ns] for entry in os.scandir(args.model))
+        [entry.name, entry.stat().st_size, entry.stat().st_mtime_ns] for entry in os.scandir(args.model)
+        if entry.is_file())  # predictions may stand in a folder below
     checkpoint = getattr(classifier, 'checkpoint', None)
     return {'options': options, 'files': files, 'model': model, 'task': task,
-            'calibrated on': args.calibrate_on and sha256_of(args.calibrate_on),
+            'calibrated on': on and on.sha256,
             'checkpoint': checkpoint and checkpoint.fingerprint}
 
 

@@ -106,7 +106,7 @@ def _add_settings(parser):
         "the labels' (default 1)")
     add('--penalty', type=float, help="on the squares of a linear classifier's weights (default: the best of some on "
         'the dev texts)')
-    add('--characters', type=int, metavar='N', help='of --method bag-of-words: runs of up to N characters (default 2)')
+    add('--characters', type=int, metavar='N', help='of --method bag-of-words: runs of up to N characters (1 to 10, default 2)')
     add('--shot-length', type=int, metavar='N', help='of --method priming: tokens a text that is shown (default '
         '24)')
     add('--seed', type=int, help='the same seed gives the same model (default 0)')
@@ -157,14 +157,14 @@ def _run(args):
         return path and read_pile(path, classifier.task, args, labelled)
     labelled, unlabelled, dev = read(args.labelled), read(args.unlabelled, False), read(args.dev)
     others = read(args.calibrate_on, False) or unlabelled or dev
+    if args.calibrate:
+        texts = some(others) if calibrates_on_texts(args) else None
+        given['finish'] = lambda: classifier.calibrate(texts, args.calibrate)
     classifier.fit(labelled, unlabelled, dev, verbose=1, **{k: value for k, value in given.items() if k in fit})
     if workers and not workers.is_chief:
         return
     if dev and labelled:
         _compare(classifier.history)
-    if args.calibrate:
-        others = some(others) if calibrates_on_texts(args) else None
-        classifier.calibrate(others, args.calibrate).save(args.out)
     print('The model is in %s. Try:  pet-keras predict --model %s FILE' % (args.out, args.out))
 
 

@@ -58,5 +58,5 @@ def segment(text):
     with warnings.catch_warnings():  # it imports a deprecated part of setuptools
         warnings.simplefilter('ignore')
         import jieba
-    jieba.setLogLevel(logging.WARNING)
+    jieba.setLogLevel(logging.CRITICAL)  # of a cache that cannot be written too: it works without
     return jieba.lcut(text)

@@ -231,7 +231,7 @@ class Task(object):
         return label
 
     def _soft_label_of(self, shares):
-        if not all(isinstance(p, numbers.Real) and p >= 0 for p in shares.values()) or (
+        if not all(isinstance(p, numbers.Real) and not isinstance(p, bool) and 0 <= p <= 2 for p in shares.values()) or (
                 not abs(sum(shares.values()) - 1) <= 1e-3):
             raise UserError('A soft label is a dict of label: probability, and they sum to 1; not %.80r.' % shares)
         found = dict.fromkeys(self.labels, 0.)

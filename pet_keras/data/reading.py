@@ -46,8 +46,11 @@ def format_by_ending(path, default=None):
 
 def sha256_of(path):
     """The SHA-256 of a file, hexadecimal."""
+    found = hashlib.sha256()
     with open(path, 'rb') as reader:
-        return hashlib.sha256(reader.read()).hexdigest()
+        for block in iter(lambda: reader.read(1 << 20), b''):
+            found.update(block)
+    return found.hexdigest()
 
 
 def read_examples(path, task=None, labelled=True, format=None):

@@ -4,6 +4,7 @@ A row that cannot be read is told as such, and reading goes on: what then happen
 """
 import csv
 import json
+import os
 import sys
 
 from pet_keras.errors import UserError
@@ -34,6 +35,8 @@ class Lines(object):
         return next(self._lines)
 
     def _read(self):
+        if self.path == '-' and sys.stdin.buffer.closed:
+            raise UserError('Standard input can be read once: - stands for one file.')
         try:
             stream = sys.stdin.buffer if self.path == '-' else open(self.path, 'rb')
         except FileNotFoundError:
@@ -126,7 +129,7 @@ def _json_rows(lines):
 
 
 def _parquet_rows(lines):
-    """Rows of a Parquet file, a few thousand in memory at a time; what JSON has no type for becomes a string."""
+    """Rows of a Parquet file, a hundred in memory at a time; what JSON has no type for becomes a string."""
     try:
         import pyarrow
         from pyarrow import parquet
@@ -134,15 +137,18 @@ def _parquet_rows(lines):
         raise UserError('%s is a Parquet file, which needs pyarrow. Type:  pip install "pet-keras[ray]"' % (
             lines.path)) from None
     lines.unit = 'row'
+    if os.path.exists(lines.path) and not os.path.isfile(lines.path):
+        raise UserError('%s is no file: Parquet is not read from a pipe.' % lines.path)
     try:
         with open(lines.path, 'rb') as file:
             for block in iter(lambda: file.read(1 << 20), b''):
                 lines.each(1, block)
         with parquet.ParquetFile(lines.path) as file:
-            for batch in file.iter_batches(1000):
-                for item in batch.to_pylist():
-                    lines.number += 1
-                    yield _checked(json.loads(json.dumps(item, default=str)))
+            for batch in file.iter_batches(100):
+                for start in range(0, batch.num_rows, 10):  # a long text that the file holds once becomes many
+                    for item in batch.slice(start, 10).to_pylist():
+                        lines.number += 1
+                        yield _checked(json.loads(json.dumps(item, default=str)))
     except FileNotFoundError:
         raise UserError('%s: no such file.' % lines.path) from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as e:  # what it calls text may be none

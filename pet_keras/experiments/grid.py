@@ -23,7 +23,7 @@ _METHOD = {'learn', 'classifier', 'settings', 'fit', 'patterns', 'prompt_tokens'
 _PUBLISHED = {'task', 'checkpoint', 'method', 'pattern', 'test', 'labelled', 'accuracy', 'source'}
 _CLAIM = {'claim', 'more', 'less', 'test', 'figure', 'source'}
 _SIDE = {'task', 'checkpoint', 'method', 'pattern', 'labelled', 'best'}
-_TAKEN = {'fit': {'seed', 'out', 'resume', 'verbose', 'workers', 'callbacks'}, 'settings': {'seed'}}  # its own
+_TAKEN = {'fit': {'seed', 'out', 'resume', 'verbose', 'workers', 'callbacks', 'finish'}, 'settings': {'seed'}}  # its own
 
 
 class Grid(object):

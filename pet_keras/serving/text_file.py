@@ -1,4 +1,5 @@
 """A file of texts that is too large for memory: looked through once, then read a part at a time."""
+import contextlib
 import hashlib
 import itertools
 import os
@@ -25,18 +26,31 @@ class TextFile(object):
         self._place = os.path.abspath(path)  # a worker that reads it may stand in another folder
         self._copy = None if os.path.isfile(path) or not os.path.exists(path) and path != '-' else (
             tempfile.NamedTemporaryFile())
-        sha256 = hashlib.sha256()
+        sha256, self._stat = hashlib.sha256(), self._now()
 
         def each(number, raw):
             sha256.update(raw)
             if self._copy:
                 self._copy.write(raw)
-        for row in iterate_rows(path, task, False, format, each):
-            self.count += 1
-            names.update(dict.fromkeys(row.fields))
-        if self._copy:
-            self._copy.flush()
+        try:
+            for row in iterate_rows(path, task, False, format, each):
+                self.count += 1
+                names.update(dict.fromkeys(row.fields))
+            if self._copy:
+                self._copy.flush()
+        except BaseException:
+            if self._copy:
+                with contextlib.suppress(OSError):  # a full disk, which was told already
+                    self._copy.close()
+            raise
         self.names, self.sha256 = list(names), sha256.hexdigest()
+
+    def _now(self):
+        """(size, time) of the file as it is now; None of a copy."""
+        if self._copy or not os.path.exists(self._place):
+            return None
+        stat = os.stat(self._place)
+        return stat.st_size, stat.st_mtime_ns
 
     @property
     def is_copied(self):
@@ -50,6 +64,7 @@ class TextFile(object):
         while done < end:
             part = list(itertools.islice(rows, size))
             done += len(part)
-            if len(part) < size and done < end:
-                raise UserError('%s has become shorter while it was read.' % self.path)
+            if len(part) < size and done < end or self._now() != self._stat:
+                raise UserError('%s has been changed since it was looked through: begin anew, into another folder.' % (
+                    self.path))
             yield part

@@ -120,3 +120,14 @@ def test_of_many_that_want_it_at_once_one_has_it_at_a_time(tmp_path):
     for thread in threads:
         thread.join()
     assert max(most) == 1
+
+
+def test_a_lock_of_another_name_keeps_other_processes_out_but_not_this_one(holder, tmp_path):
+    with pytest.raises(UserError, match='another pet-keras works in this folder .process %d' % holder.pid):
+        FolderLock(str(tmp_path), 'run.lock')
+    holder.kill()
+    holder.wait()
+    with FolderLock(str(tmp_path), 'run.lock') as outer, FolderLock(str(tmp_path)):  # what was killed has no lock
+        assert lock.is_ours(str(tmp_path), 'run.lock') and not lock.is_ours(str(tmp_path / 'other'), 'run.lock')
+        outer.close()
+        assert not lock.is_ours(str(tmp_path), 'run.lock')

@@ -8,6 +8,7 @@ pytest.importorskip('sklearn')
 
 from scripted import LABELLED, TASK  # noqa: E402
 
+from pet_keras.checkpoints.lock import FolderLock  # noqa: E402
 from pet_keras.classifiers.bag_of_words import BagOfWordsClassifier  # noqa: E402
 from pet_keras.classifiers.loading import load  # noqa: E402
 from pet_keras.classifiers.softmax_regression import softmax_regression  # noqa: E402
@@ -122,3 +123,12 @@ def test_soft_labels_teach_their_probabilities():
     classifier = BagOfWordsClassifier(TASK, penalty=1e-6).fit(soft)
     wanted = [.8 if e.label == '正面' else 0. for e in LABELLED]
     np.testing.assert_allclose(classifier.predict_proba(LABELLED)[:, 0], wanted, atol=.02)
+
+
+def test_one_process_at_a_time_learns_into_a_folder(tmp_path):
+    with FolderLock(str(tmp_path / 'out')):
+        with pytest.raises(UserError, match='another pet-keras works in this folder'):
+            BagOfWordsClassifier('sentiment').fit(LABELLED, out=str(tmp_path / 'out'))
+    BagOfWordsClassifier('sentiment').fit(LABELLED, out=str(tmp_path / 'out'))
+    with pytest.raises(UserError, match='already holds a model'):
+        BagOfWordsClassifier('sentiment').fit(LABELLED, out=str(tmp_path / 'out'))

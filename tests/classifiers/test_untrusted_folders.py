@@ -11,7 +11,10 @@ import pytest
 from pet_keras.checkpoints import hub
 from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.classifiers.bag_of_words import BagOfWordsClassifier
 from pet_keras.classifiers.loading import load
+from pet_keras.classifiers.pet.ensemble import Ensemble
+from pet_keras.classifiers.priming import PrimingClassifier
 from pet_keras.cloze.task import Task
 from pet_keras.errors import UserError
 from pet_keras.experiments import records
@@ -172,3 +175,42 @@ def test_a_pattern_is_no_format_string(pattern):
     except UserError:
         return
     assert len(task.pattern().fill('好', word='很')) < 100
+
+
+@pytest.fixture(scope='module')
+def two_models(still, tmp_path_factory):
+    """A saved Ensemble."""
+    folder = str(tmp_path_factory.mktemp('ensemble') / 'model')
+    Ensemble('sentiment', still, ['P1', 'P3']).save(folder)
+    return folder
+
+
+@pytest.mark.parametrize('fields', [
+    {'places': ['model0', '../other']}, {'places': ['model0', '/tmp']}, {'places': []}, {'places': None},
+    {'places': ['model0']}, {'seeds': 30000000}, {'seeds': 10 ** 30}, {'seeds': None}, {'member_weights': [1.]},
+    {'member_weights': ['a', 'b']}, {'member_weights': [1., float('nan')]}, {'maxlen': 'x'}, {'maxlen': None},
+    {'patterns': -1}, {'offset': 'x'}, {'offset': {}}, {'report': 3}], ids=str)
+def test_an_ensemble_opens_no_folder_but_its_own_and_what_cannot_be_is_damage(fields, two_models, tmp_path):
+    folder = shutil.copytree(two_models, str(tmp_path / 'stranger'))
+    shutil.copytree(two_models + '/model1', str(tmp_path / 'other'))
+    header = json.loads((tmp_path / 'stranger' / 'model.json').read_text('utf-8'))
+    (tmp_path / 'stranger' / 'model.json').write_text(json.dumps(dict(header, **fields)), 'utf-8')
+    with pytest.raises(UserError, match='damaged|seeds is from 1|pattern'):
+        load(folder)
+
+
+@pytest.mark.parametrize('fields', [{'characters': 10 ** 9}, {'characters': 'x'}, {'characters': None}], ids=str)
+def test_a_bag_of_words_has_no_terms_without_end(fields, tmp_path):
+    BagOfWordsClassifier(TASK).fit(LABELLED, out=str(tmp_path / 'bag'))
+    _change(str(tmp_path / 'bag'), 'model.json', **fields)
+    with pytest.raises(UserError, match='damaged|characters is from 1 to 10'):
+        load(str(tmp_path / 'bag'))
+
+
+@pytest.mark.parametrize('shown', ['x', [[1]], [['好', None, '天气']], [3]], ids=str)
+def test_texts_to_show_that_are_none_are_damage(shown, causal, tmp_path):
+    PrimingClassifier(Task({'P1': '{text}[MASK]'}, {'正面': '好', '负面': '坏'}), causal).fit(
+        LABELLED, out=str(tmp_path / 'primed'))
+    _change(str(tmp_path / 'primed'), 'model.json', shown=shown)
+    with pytest.raises(UserError, match='damaged'):
+        load(str(tmp_path / 'primed'))

@@ -205,5 +205,67 @@ def test_predict_takes_pairs_where_the_task_does(run, tiny, tmp_path):
                                                                              ('他在睡觉', '他醒着')])
 
 
-def test_standard_input_is_read_once(fails, tiny):
-    assert 'once' in fails('predict', '--task', 'sentiment', '--checkpoint', tiny, '-', '-')
+@pytest.mark.parametrize('command', [
+    ['predict', '-', '-'], ['predict', '-', '--calibrate', 'mean', '--calibrate-on', '-'], ['evaluate', '-', '--exclude', '-'],
+    ['train', '--labelled', '-', '--dev', '-', '--out', 'OUT'], ['pet', '--labelled', '-', '--unlabelled', '-', '--out', 'OUT']])
+def test_standard_input_is_read_once(command, fails, tiny, tmp_path, monkeypatch):
+    stdin(monkeypatch, '好\t正面\n坏\t负面\n')
+    named = ['--format', 'tsv', *(str(tmp_path / 'out') if part == 'OUT' else part for part in command[1:])]
+    assert 'Standard input can be read once' in fails(
+        command[0], '--task', 'sentiment', '--checkpoint', tiny, *named)
+
+
+def test_a_file_that_changes_meanwhile_is_told_and_nothing_of_it_stays(fails, tiny, tmp_path, monkeypatch):
+    path, out = write(tmp_path / 'a.txt', '\n'.join(TEXTS)), str(tmp_path / 'out')
+
+    def change(self, examples, *settings, predict=ClozeClassifier.predict_proba):
+        write(path, '\n'.join(TEXTS[:-1] + ['与此前不同的文本']))
+        return predict(self, examples, *settings)
+    monkeypatch.setattr(ClozeClassifier, 'predict_proba', change)
+    args = ('predict', '--task', 'sentiment', '--checkpoint', tiny, '--rows', '4', path)
+    assert 'has been changed since it was looked through' in fails(*args, '--out', out)
+    assert not os.path.exists(os.path.join(out, 'a.tsv'))
+
+
+@pytest.mark.parametrize('where, said', [('model', 'is where the model is'), ('texts', 'is where the texts are')])
+def test_predictions_do_not_go_among_what_they_come_from(where, said, fails, classifier, tmp_path):
+    classifier.save(str(tmp_path / 'model'))
+    (tmp_path / 'texts').mkdir()
+    write(tmp_path / 'texts' / 'a.txt', '\n'.join(TEXTS))
+    assert said in fails('predict', '--model', tmp_path / 'model', '--out', tmp_path / where, tmp_path / 'texts')
+
+
+def test_predictions_in_a_folder_below_the_model_go_on(run, classifier, tmp_path, monkeypatch):
+    classifier.save(str(tmp_path / 'model'))
+    path, out = write(tmp_path / 'a.txt', '\n'.join(TEXTS)), str(tmp_path / 'model' / 'predictions')
+    args = ('predict', '--model', tmp_path / 'model', '--rows', '4', '--out', out, path)
+
+    def fail(self, examples, *settings, predict=ClozeClassifier.predict_proba):
+        if len(examples) < 4:
+            raise KeyboardInterrupt
+        return predict(self, examples, *settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(ClozeClassifier, 'predict_proba', fail)
+        assert run(*args)[0] == 130
+    assert run(*args)[0] == 0 and os.listdir(out) == ['a.tsv']
+
+
+def test_a_pipe_of_texts_to_calibrate_on_is_read_once(run, tiny, tmp_path):
+    path, pipe = write(tmp_path / 'a.txt', '\n'.join(TEXTS)), str(tmp_path / 'pipe.txt')
+    args = ('predict', '--task', 'sentiment', '--checkpoint', tiny, '--calibrate', 'mean', '--calibrate-on')
+    os.mkfifo(pipe)
+    threading.Thread(target=write, args=(pipe, '\n'.join(TEXTS)), daemon=True).start()
+    assert run(*args, pipe, '--out', tmp_path / 'a', path)[0] == run(*args, path, '--out', tmp_path / 'b', path)[0] == 0
+    assert (tmp_path / 'a' / 'a.tsv').read_bytes() == (tmp_path / 'b' / 'a.tsv').read_bytes()
+
+
+def test_a_full_disk_for_what_is_read_from_a_pipe_is_one_line(fails, tiny, monkeypatch):
+    class Full(io.BytesIO):
+        name = 'none'
+
+        def write(self, raw):
+            raise OSError(28, 'No space left on device')
+        close = flush = lambda self: self.write(b'')
+    monkeypatch.setattr('tempfile.NamedTemporaryFile', Full)
+    stdin(monkeypatch, '好\n')
+    assert 'No space left' in fails('predict', '--task', 'sentiment', '--checkpoint', tiny, '-')

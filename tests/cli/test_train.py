@@ -4,6 +4,8 @@ import pytest
 from six_reviews import LABELS, TEXTS, P, check, write
 
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
+from pet_keras.classifiers.loading import load
+from pet_keras.classifiers.predicting import Predicting
 from pet_keras.classifiers.training import Trainer
 
 
@@ -122,6 +124,24 @@ def test_a_calibrated_model_is_saved_so(run, fails, tiny, reviews, tmp_path):
     assert run(*given, '--calibrate-on', more)[0] == 0
     found = ClozeClassifier.load(str(tmp_path / 'out')).predict_proba(TEXTS)
     assert found.mean(axis=0) == pytest.approx([.5, .5], abs=1e-4)
+
+
+@pytest.mark.parametrize('method', ['cloze', 'bag-of-words'])
+def test_a_kill_while_it_is_calibrated_leaves_no_model_that_is_not(method, run, tiny, reviews, tmp_path, monkeypatch):
+    more = write(tmp_path / 'more.txt', ''.join(text + '\n' for text in TEXTS))
+    given = ['train', '--task', 'sentiment', '--method', method, '--labelled', reviews, '--calibrate', 'prior',
+             '--calibrate-on', more]
+    given += ['--checkpoint', tiny, '--epochs', 1] if method == 'cloze' else []
+    assert run(*given, '--out', tmp_path / 'whole')[0] == 0
+
+    def stop(self, *settings):
+        raise KeyboardInterrupt
+    with monkeypatch.context() as patch:
+        patch.setattr(Predicting, 'calibrate', stop)
+        assert run(*given, '--out', tmp_path / 'out')[0] == 130
+    assert run(*given, '--out', tmp_path / 'out', *['--resume'] * (method == 'cloze'))[0] == 0
+    whole, again = (load(str(tmp_path / name)) for name in ('whole', 'out'))
+    assert whole.offset.any() and (whole.offset == again.offset).all()
 
 
 def test_a_model_calibrated_without_texts_is_saved_so(run, tiny, reviews, tmp_path):

@@ -1,5 +1,7 @@
 import datetime
 import io
+import os
+import tracemalloc
 
 import pytest
 
@@ -8,7 +10,7 @@ parquet = pytest.importorskip('pyarrow.parquet')
 
 from pet_keras.cloze.task import Task  # noqa: E402
 from pet_keras.data.checking import check  # noqa: E402
-from pet_keras.data.reading import read_rows  # noqa: E402
+from pet_keras.data.reading import iterate_rows, read_rows  # noqa: E402
 from pet_keras.data.writing import write_predictions  # noqa: E402
 from pet_keras.errors import UserError  # noqa: E402
 
@@ -62,3 +64,21 @@ def test_text_that_is_no_utf8_is_named(name, tmp_path):
     (tmp_path / 'a.parquet').write_bytes(whole.replace(name, b'\xff' * len(name)))
     with pytest.raises(UserError, match="a.parquet is no Parquet file, or damaged: .*can't decode byte 0xff"):
         read_rows(str(tmp_path / 'a.parquet'), labelled=False)
+
+
+def test_a_long_text_that_the_file_holds_once_for_many_rows_is_not_in_memory_for_all_of_them(tmp_path):
+    texts = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 300, pyarrow.int32()), pyarrow.array(['好' * 200000]))
+    parquet.write_table(pyarrow.table({'text': texts}), str(tmp_path / 'a.parquet'))
+    tracemalloc.start()
+    rows = iterate_rows(str(tmp_path / 'a.parquet'), labelled=False)
+    for _ in range(101):
+        next(rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 300 * 200000 / 5  # characters
+
+
+def test_it_is_not_read_from_a_pipe(tmp_path):
+    os.mkfifo(str(tmp_path / 'a.parquet'))
+    with pytest.raises(UserError, match='Parquet is not read from a pipe'):
+        read_rows(str(tmp_path / 'a.parquet'))

@@ -2,6 +2,7 @@ import random
 
 import pytest
 
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.data.reading import read_examples
@@ -49,3 +50,9 @@ def test_examples_are_given_other_labels_or_none_of_them_where_they_are_asked_fo
     assert [e.label for e in Relabelled(examples)] == [None, None] and Relabelled(examples)[-1].text == '坏'
     assert Relabelled(examples, ['正面', '负面'], ['负面', '正面'].__getitem__)[:] == [
         Example('好', label='负面'), Example('坏', label='正面')]
+
+
+def test_of_a_spool_without_a_task_it_is_told_what_the_texts_lack(still, tmp_path):
+    (tmp_path / 'a.txt').write_text('好\n坏\n', encoding='utf-8')
+    with pytest.raises(UserError, match='asks about'):
+        ClozeClassifier(FIELDS, still).predict(Spool(str(tmp_path / 'a.txt')))

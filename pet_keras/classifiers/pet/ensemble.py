@@ -8,17 +8,19 @@ import numpy as np
 
 from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
-from pet_keras.classifiers.model_folder import HEADER, check_place, find_checkpoint, read_header, read_task, write_json
+from pet_keras.classifiers.model_folder import HEADER, check_place, damaged, find_checkpoint, read_header, read_task
+from pet_keras.classifiers.model_folder import write_json
 from pet_keras.classifiers.pet.members import Members
 from pet_keras.classifiers.pet.soft_labels import combine
 from pet_keras.classifiers.pet.stages import Run, digest
 from pet_keras.classifiers.text_classifier import TextClassifier
 from pet_keras.classifiers.training import Trainer
 from pet_keras.data.spool import Relabelled
-from pet_keras.errors import UserError
+from pet_keras.errors import DAMAGED_FIELDS, UserError
 from pet_keras.networks.tuning import AllWeights
 
 WEIGHTS = ('uniform', 'accuracy')
+_MOST_SEEDS = 100
 
 
 class Ensemble(TextClassifier):
@@ -44,8 +46,8 @@ class Ensemble(TextClassifier):
     def __init__(self, task='sentiment', checkpoint=DEFAULT, patterns=None, maxlen=128, seeds=1, weights='uniform',
                  dropout_rate=None, precision='float32', long='head'):
         super(Ensemble, self).__init__(task, checkpoint, maxlen, dropout_rate, precision, long)
-        if seeds < 1 or weights not in WEIGHTS:
-            raise UserError('seeds is at least 1, and weights one of %s.' % ', '.join(WEIGHTS))
+        if not 1 <= seeds <= _MOST_SEEDS or weights not in WEIGHTS:
+            raise UserError('seeds is from 1 to %d, and weights one of %s.' % (_MOST_SEEDS, ', '.join(WEIGHTS)))
         self.tuning, self.dropout_rate, self.seeds, self.weights = AllWeights(), dropout_rate, seeds, weights
         self.patterns, self.report = self._patterns(patterns), []
         self.places, self._members, self.score_elsewhere = None, None, None  # the folders of trained models; the models
@@ -203,10 +205,27 @@ class Ensemble(TextClassifier):
         if checkpoint is not None or fields['kind'] != cls.kind:
             raise UserError('%s: %s.' % (folder, 'an ensemble holds its own checkpoints' if checkpoint is not None else
                                          'it holds no ensemble: open it with pet_keras.load'))
-        places = [os.path.join(folder, place) for place in fields['places']]
-        checkpoint = find_checkpoint(places[0], read_header(places[0]))
-        ensemble = cls(read_task(folder), checkpoint, fields['patterns'], fields['maxlen'], fields['seeds'],
-                       fields['weights'], long=fields.get('long', 'head'))
-        ensemble.places, ensemble.member_weights = places, np.array(fields['member_weights'])
-        ensemble.offset, ensemble.report = fields['offset'], fields['report']
+        try:
+            places = [_inside(folder, place) for place in fields['places']]
+            if len(places) != len(fields['patterns']) * fields['seeds'] or not places:
+                raise ValueError('it names %d models' % len(places))
+            checkpoint = find_checkpoint(places[0], read_header(places[0]))
+            ensemble = cls(read_task(folder), checkpoint, fields['patterns'], fields['maxlen'], fields['seeds'],
+                           fields['weights'], long=fields.get('long', 'head'))
+            ensemble.places, ensemble.member_weights = places, np.array(fields['member_weights'], 'float64')
+            if ensemble.member_weights.shape != (len(places),) or not np.isfinite(ensemble.member_weights).all():
+                raise ValueError('its weights are no number for each model')
+            ensemble.offset, ensemble.report = fields['offset'], list(fields['report'])
+        except UserError:
+            raise
+        except DAMAGED_FIELDS as e:
+            raise damaged(os.path.join(folder, HEADER), e) from None
         return ensemble
+
+
+def _inside(folder, place):
+    """A folder below this one; ValueError for one that is not: a stranger's folder opens no other."""
+    path = os.path.join(folder, place)
+    if os.path.commonpath([os.path.realpath(folder), os.path.realpath(path)]) != os.path.realpath(folder):
+        raise ValueError('its model %s is outside the folder' % place)
+    return path

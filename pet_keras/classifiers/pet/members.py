@@ -63,7 +63,8 @@ class Members(object):
         stage, (labelled, unlabelled, dev) = self._folder(generation, i), self.texts
         name, pattern, seed = self.ensemble.roster[i]
         found = self.run.begin(stage, '%s%s  %s' % ('generation %d, ' % generation if self.generations else '',
-                                                    self._name(i), pattern))
+                                                    self._name(i), pattern), {
+            name: (len(texts), len(self.ensemble.labels)) for name, texts in (('unlabelled', unlabelled), ('dev', dev))})
         if found:
             return found
         model, folder = self.ensemble.new_member(i), self.run.place(stage)

@@ -9,6 +9,7 @@ import numpy as np
 from pet_keras.checkpoints.atomic import present_files
 from pet_keras.checkpoints.lock import FolderLock
 from pet_keras.classifiers.model_folder import HEADER, write_json
+from pet_keras.classifiers.training_state import RUN_LOCK
 from pet_keras.errors import DAMAGED_NPZ, UserError
 
 _RUN, _DONE, _ARRAYS = 'run.json', 'stage.json', 'scores.npz'
@@ -33,7 +34,7 @@ class Run(object):
 
     def __enter__(self):
         try:
-            self._lock = FolderLock(self.folder, 'run.lock')  # a training in it has a lock of its own
+            self._lock = FolderLock(self.folder, RUN_LOCK)
         except (FileExistsError, NotADirectoryError) as e:
             raise UserError('%s cannot be written: %s.' % (self.folder, e.strerror)) from None
         try:
@@ -68,12 +69,16 @@ class Run(object):
         os.makedirs(folder, exist_ok=True)
         return folder
 
-    def begin(self, stage, title):
-        """(result, arrays) of a stage that is done, else None."""
+    def begin(self, stage, title, shapes=None):
+        """(result, arrays) of a stage that is done, else None.
+
+        Arguments: `title`, for people; `shapes`, dict of name: shape of its arrays, or None for any. Raises: UserError
+        where they are others.
+        """
         self._number, self._begun, found = self._number + 1, time.perf_counter(), None
         path = os.path.join(self.place(stage), _DONE)
         if os.path.exists(path):
-            found = _read(path), _read_arrays(os.path.join(self.place(stage), _ARRAYS))
+            found = _read(path), _read_arrays(os.path.join(self.place(stage), _ARRAYS), shapes)
         if self.verbose:
             print('Stage %d of %d, %s%s' % (self._number, self.stages, title, ': done before.' if found else ''),
                   flush=True)
@@ -102,11 +107,14 @@ def _read(path):
         raise _damaged(path, e) from None
 
 
-def _read_arrays(path):
+def _read_arrays(path, shapes):
     """{name: array} of what `Run.finish` wrote; UserError where it is damaged."""
     try:
         with np.load(path) as file:
-            return dict(file)
+            found = dict(file)
+        if shapes and {name: array.shape for name, array in found.items()} != shapes:
+            raise ValueError('its scores are of other texts')
+        return found
     except (OSError, *DAMAGED_NPZ) as e:
         raise _damaged(path, e) from None
 

@@ -77,7 +77,7 @@ def test_the_report_has_each_model_their_mean_and_the_ensemble(task, still, epoc
 @pytest.mark.parametrize('arguments,says', [
     ({'patterns': ['P1', 'P1']}, 'one pattern twice: P1, P1'), ({'patterns': 'P1'}, 'patterns is a list'),
     ({'patterns': ['P9']}, "no pattern 'P9'"), ({'patterns': []}, 'There is no pattern'),
-    ({'weights': 'best'}, 'one of uniform, accuracy'), ({'seeds': 0}, 'seeds is at least 1')])
+    ({'weights': 'best'}, 'one of uniform, accuracy'), ({'seeds': 0}, 'seeds is from 1 to 100')])
 def test_what_cannot_be_an_ensemble_is_said(arguments, says, task, still):
     with pytest.raises(UserError, match=says):
         Ensemble(task, still, **arguments)

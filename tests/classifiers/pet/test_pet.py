@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scripted import LABELLED
 
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.loading import load
 from pet_keras.classifiers.pet.pet import IPet, Pet
 from pet_keras.classifiers.training import Trainer
@@ -244,3 +245,11 @@ def test_texts_in_spools_give_what_lists_of_them_do(fit, task, tmp_path):
         np.testing.assert_array_equal(one, other)
     runs = [json.loads((tmp_path / name / 'run.json').read_text('utf-8')) for name in ('lists', 'spools')]
     assert runs[0] == runs[1]  # either run goes on with the other's files
+
+
+def test_no_other_training_goes_into_the_folder_of_a_run_and_it_goes_on(fit, interrupt, still, task, tmp_path):
+    interrupt(0, fit)
+    with pytest.raises(UserError, match='holds a run of pet-keras pet'):
+        ClozeClassifier(task, still).fit(LABELLED, epochs=1, out=str(tmp_path / 'out'))
+    fit()
+    assert load(str(tmp_path / 'out')).kind == 'pet'
