@@ -103,6 +103,7 @@ class Trainer(object):
         self.folder = self.out and TrainingState(self.out, self._settings(streams), self._variables(),
                                                 self.step.optimizer, self.workers.is_chief)
         with self.workers.watched(), self.folder or contextlib.nullcontext():
+            self.workers.check_same([self._settings(streams), self.epochs, bool(self.resume), self.patience])
             self._begin(dev)
             self.workers.wait()  # until all have read what the chief will write over
             self._epochs(streams, dev)
@@ -262,6 +263,7 @@ class Trainer(object):
                 'learning_rate', 'prompt_learning_rate', 'batch_size', 'mask_rate', 'whole_words', 'auxiliary',
                 'auxiliary_weight', 'seed')},
             **{'accumulate': self.accumulate} if self.accumulate > 1 else {},
+            **{'workers': self.workers.count} if self.workers.count > 1 else {},  # each draws masks of its own
             schedule=self.schedule if self.schedule == 'constant' else 'linear over %d epochs' % self.epochs,
             kind=self.classifier.kind, checkpoint=self.classifier.checkpoint.fingerprint,
             dropout=self.classifier.dropout_rates(), precision=self.classifier.precision,

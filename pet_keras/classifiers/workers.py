@@ -5,12 +5,17 @@ summed is the loss itself: its weights sum to 1 over the whole batch (see `lesso
 is the loss of one process with the same batch, and no mean over workers is taken.
 """
 import contextlib
+import hashlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
+
+import numpy as np
 
 from pet_keras.backend import tf
 from pet_keras.errors import UserError
@@ -24,12 +29,13 @@ class Workers(object):
         self.rank, self.count, self._strategy = rank, count, strategy
 
     @classmethod
-    def join(cls, local=False):
+    def join(cls, local=False, wait=600):
         """Joins the processes that the environment variable TF_CONFIG names; before anything else is computed.
 
-        Arguments: `local`, whether all are on this machine, so that each takes a GPU of its own, if there are some.
+        Arguments: `local`, whether all are on this machine, so that each takes a GPU of its own, if there are some;
+        `wait`, seconds that the others may take to come.
 
-        Raises: UserError where TF_CONFIG is missing or damaged.
+        Raises: UserError where TF_CONFIG is missing or damaged, or the others do not come.
         """
         try:
             fields = json.loads(os.environ['TF_CONFIG'])
@@ -42,7 +48,7 @@ class Workers(object):
         gpus = tf.config.list_physical_devices('GPU')
         if local and gpus:
             tf.config.set_visible_devices(gpus[rank % len(gpus)], 'GPU')
-        return cls(rank, count, tf.distribute.MultiWorkerMirroredStrategy() if count > 1 else None)
+        return cls(rank, count, _together(fields['cluster']['worker'], rank, wait) if count > 1 else None)
 
     @property
     def is_chief(self):
@@ -66,6 +72,15 @@ class Workers(object):
         if self.count > 1:
             self.sum([tf.zeros([1])])
 
+    def check_same(self, what):
+        """UserError in every process where they are about to do different things; `what` each does, for JSON."""
+        if self.count > 1:
+            digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).digest()
+            numbers = np.frombuffer(digest, 'uint8').astype('float32')  # whole ones, which are summed exactly
+            if (self.sum([tf.constant(numbers)])[0].numpy() != self.count * numbers).any():
+                raise UserError('The workers were given different texts or settings: start all of them with the same '
+                                'command, on the same files.')
+
     @contextlib.contextmanager
     def watched(self):
         """Within it the end of another process is a UserError."""
@@ -80,6 +95,54 @@ class Workers(object):
 
 
 ALONE = Workers()  # this process alone
+
+
+def _together(places, rank, wait):
+    """The strategy that connects the processes at places `host:port`, once all are there."""
+    _meet(places, rank, wait)
+    ended_by, before = (signal.SIGINT, signal.SIGTERM), []
+    if threading.current_thread() is threading.main_thread():  # TensorFlow is deaf to them while it connects
+        before = [signal.signal(number, signal.SIG_DFL) for number in ended_by]
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    finally:
+        for number, handler in zip(ended_by, before):
+            signal.signal(number, handler)
+
+
+def _meet(places, rank, wait, say_after=20):
+    """Goes on when all processes listen, as this one does meanwhile: TensorFlow would wait for ever, without a word."""
+    with socket.socket() as own:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            own.bind(('', int(places[rank].rsplit(':', 1)[1])))
+            own.listen(2 * len(places))
+        except (OSError, ValueError, IndexError, OverflowError) as e:
+            raise UserError('TF_CONFIG says that this process is at %s, where it cannot listen: %s.' % (
+                places[rank], e)) from None
+        begun, said, missing = time.time(), 0, [place for i, place in enumerate(places) if i != rank]
+        while True:
+            missing = [place for place in missing if not _answers(place)]
+            if not missing:
+                return
+            passed = time.time() - begun
+            if passed > wait:
+                raise UserError('There is no worker at %s after %d seconds of waiting. TF_CONFIG says where they are.' % (
+                    ', '.join(missing), wait))
+            if passed > (said + 1) * say_after:
+                print('Waiting for the worker at %s.' % ', '.join(missing), file=sys.stderr, flush=True)
+                said += 1
+            time.sleep(.1)
+
+
+def _answers(place):
+    """Whether something listens at `host:port`."""
+    host, port = place.rsplit(':', 1)
+    try:
+        socket.create_connection((host, int(port)), 2).close()
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
 
 
 @contextlib.contextmanager

@@ -119,6 +119,8 @@ def number_or_none(text):
 def run(args):
     if args.workers is not None and (args.strategy != 'mirrored' or args.workers < 1):
         raise UserError('--workers is for --strategy mirrored, and at least 1.')
+    if args.strategy and '-' in [one.get(name) for one in args.tasks for name in ('labelled', 'unlabelled', 'dev')]:
+        raise UserError('Standard input cannot be read by several processes: give files.')
     if args.strategy == 'mirrored' and 'TF_CONFIG' not in os.environ:  # this is none of those started here
         from pet_keras.classifiers.workers import started_here
         with started_here(args.given, args.workers):

@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -47,15 +48,14 @@ print(json.dumps([found.history, plain.history, [float(w.sum()) for w in found.m
 ''' % (ROOT, os.path.join(ROOT, 'tests', 'classifiers'))
 
 
-def _two(checkpoint, out, stop=None):
+def _two(checkpoint, out, stop=None, script=WORK):
     """What two processes print, and their exit statuses."""
-    import socket
     with socket.socket() as one, socket.socket() as other:
         for found in (one, other):
             found.bind(('127.0.0.1', 0))
         places = ['127.0.0.1:%d' % found.getsockname()[1] for found in (one, other)]
     processes = [subprocess.Popen(
-        [sys.executable, '-c', WORK, json.dumps([SETTINGS, checkpoint, out, stop])], stdout=subprocess.PIPE,
+        [sys.executable, '-c', script, json.dumps([SETTINGS, checkpoint, out, stop])], stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, env=dict(os.environ, TF_CONFIG=json.dumps(
             {'cluster': {'worker': places}, 'task': {'type': 'worker', 'index': i}}))) for i in (0, 1)]
     try:
@@ -134,3 +134,36 @@ def test_without_a_number_of_workers_there_is_one_a_gpu_and_one_alone_is_told(
         assert len(json.loads(os.environ['TF_CONFIG'])['cluster']['worker']) == processes
     error = capsys.readouterr().err
     assert said in error and ('--workers' in error) == bool(said) and 'TF_CONFIG' not in os.environ
+
+
+DIFFERENT = WORK.replace('LABELLED[:5]', 'LABELLED[:5 + team.rank]')
+
+
+def test_processes_with_different_texts_are_refused_all_of_them_before_they_begin(still, tmp_path):
+    found, statuses = _two(still, str(tmp_path / 'out'), script=DIFFERENT)
+    assert statuses == [1, 1] and all('given different texts or settings' in said for said in found)
+    assert not os.path.exists(str(tmp_path / 'out' / 'resume'))
+
+
+def test_a_worker_that_does_not_come_is_named(monkeypatch, capsys):
+    with socket.socket() as one:
+        one.bind(('127.0.0.1', 0))
+        here = '127.0.0.1:%d' % one.getsockname()[1]
+    monkeypatch.setenv('TF_CONFIG', json.dumps({'cluster': {'worker': ['127.0.0.1:1', here]}, 'task': {
+        'type': 'worker', 'index': 1}}))
+    with pytest.raises(UserError, match='There is no worker at 127.0.0.1:1 after 0 seconds'):
+        Workers.join(wait=0)
+    monkeypatch.setenv('TF_CONFIG', json.dumps({'cluster': {'worker': [here, 'nowhere']}, 'task': {
+        'type': 'worker', 'index': 1}}))
+    with pytest.raises(UserError, match='this process is at nowhere, where it cannot listen'):
+        Workers.join(wait=0)
+
+
+def test_a_run_of_one_process_is_not_resumed_by_two(still, interrupt, tmp_path):
+    out = str(tmp_path / 'out')
+    interrupt(1, lambda: ClozeClassifier(TASK, still).fit(LABELLED[:4], epochs=2, out=out))
+    classifier = ClozeClassifier(TASK, still)
+    team = Workers(0, 2)
+    team.sum = lambda tensors: [2 * tensor for tensor in tensors]  # the other one does the same
+    with pytest.raises(UserError, match='workers was None and is 2'):
+        classifier.fit(LABELLED[:4], epochs=2, out=out, resume=True, workers=team)
