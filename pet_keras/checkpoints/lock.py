@@ -1,6 +1,5 @@
 """A folder that one process at a time works in: the second is refused, and what a killed one left behind is no lock."""
 import errno
-import glob
 import json
 import os
 import socket
@@ -17,6 +16,7 @@ except ImportError:  # Windows
 _BEAT, _STALE = 20, 120  # seconds: a lock is touched so often, and is no lock any more once it was not for so long
 
 
+LOCK, RUN_LOCK = 'lock', 'run.lock'  # of one training or other work; of a run of several, each with a lock of its own
 _ours = set()  # paths of the locks that this process has
 
 
@@ -26,16 +26,16 @@ def is_ours(folder, name):
 
 
 class FolderLock(object):
-    """The file `lock`, or of another name, in a folder: other processes are kept out until it is closed or this one ends.
+    """The file `lock`, or `run.lock`, in a folder: other processes are kept out until it is closed or this one ends.
 
     The system lets go of it with the process (flock), so a kill leaves nothing to clear away. Not every network file
     system tells other hosts of that: the file therefore names host and process and is touched every 20 seconds, and
-    what another host left in it counts for two minutes after the last touch. Locks of other names in the folder keep out
-    as well, but for those that this process has: one command may do the work of another.
+    what another host left in it counts for two minutes after the last touch. The lock of the other name keeps out as
+    well, unless this process has it: a run's trainings are its own.
 
     Raises: UserError where another process has it; OSError where the folder cannot be made or written.
     """
-    def __init__(self, folder, name='lock'):
+    def __init__(self, folder, name=LOCK):
         if os.path.exists(folder) and not os.path.isdir(folder):
             raise UserError('%s cannot be written: it is a file, not a folder.' % folder)
         os.makedirs(folder, exist_ok=True)
@@ -43,9 +43,9 @@ class FolderLock(object):
         self._file = self._open()
         try:
             self._check_other_host(self._file, self._system_knows)
-            for path in glob.glob(os.path.join(glob.escape(folder), '*lock')):
-                if os.path.abspath(path) not in _ours | {os.path.abspath(self.path)}:
-                    self._check_other_name(path)
+            for other in {LOCK, RUN_LOCK} - {name}:
+                if not is_ours(folder, other):
+                    self._check_other_name(os.path.join(folder, other))
             self._file.truncate(0)
             json.dump({'host': socket.gethostname(), 'process': os.getpid(), 'since': time.strftime('%m-%d %H:%M')},
                       self._file)

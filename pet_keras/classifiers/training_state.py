@@ -6,11 +6,10 @@ import shutil
 
 from pet_keras.backend import tf
 from pet_keras.checkpoints.atomic import to_disk
-from pet_keras.checkpoints.lock import FolderLock, is_ours
+from pet_keras.checkpoints.lock import RUN_LOCK, FolderLock, is_ours
 from pet_keras.classifiers.model_folder import write_json
 from pet_keras.errors import UserError
 
-RUN_LOCK = 'run.lock'  # of a run of several trainings: each has a lock of its own
 # A folder with one of these is not written over
 _IN_USE = ['save.whole', 'model.json', 'classifier.json', 'prompt.json', '*.index', 'resume/progress.json']
 _RATES = ('learning_rate', 'prompt_learning_rate')

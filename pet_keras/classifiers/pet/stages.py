@@ -7,9 +7,8 @@ import time
 import numpy as np
 
 from pet_keras.checkpoints.atomic import present_files
-from pet_keras.checkpoints.lock import FolderLock
+from pet_keras.checkpoints.lock import RUN_LOCK, FolderLock
 from pet_keras.classifiers.model_folder import HEADER, write_json
-from pet_keras.classifiers.training_state import RUN_LOCK
 from pet_keras.errors import DAMAGED_NPZ, UserError
 
 _RUN, _DONE, _ARRAYS = 'run.json', 'stage.json', 'scores.npz'
