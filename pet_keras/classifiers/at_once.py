@@ -3,11 +3,10 @@ import contextlib
 
 import numpy as np
 
-from pet_keras.checkpoints.lock import FolderLock
 from pet_keras.classifiers.streams import trained_on
 from pet_keras.classifiers.items import check_hard
 from pet_keras.classifiers.training import dev_figures
-from pet_keras.classifiers.training_state import check_free
+from pet_keras.classifiers.training_state import check_free, locked
 from pet_keras.errors import UserError
 
 
@@ -49,11 +48,7 @@ class AtOnce(object):
         if not out:
             yield
             return
-        try:
-            lock = FolderLock(out)
-        except OSError as e:
-            raise UserError('%s cannot be written: %s.' % (out, e.strerror)) from None
-        with lock:
+        with locked(out):
             check_free(out)
             yield
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pet_keras.cloze.batching import batches_by_length
-from pet_keras.data.example import as_list
+from pet_keras.data.example import as_list, json_of
 from pet_keras.errors import UserError
 
 # texts: a sequence of ([token ids of each text], target), the target a label index, a soft label (an array of
@@ -71,10 +71,10 @@ def trained_on(streams, dev, task):
         for example, target in zip(stream.texts.examples, stream.texts.targets):  # one by one: they may be many
             digest.update(json.dumps(as_list(example._replace(label=np.asarray(target).tolist()))).encode())
             labelled, unlabelled = labelled + (target is not None), unlabelled + (target is None)
-    digest.update(b'[[')
-    for i, example in enumerate(dev):
-        digest.update((', ' * (i > 0) + json.dumps(as_list(example))).encode())
-    digest.update(('], %s]' % json.dumps(task.scoring())).encode())
+    digest.update(b'[')
+    for part in json_of(map(as_list, dev)):
+        digest.update(part)
+    digest.update((', %s]' % json.dumps(task.scoring())).encode())
     return {'labelled': labelled, 'unlabelled': unlabelled, 'dev': len(dev),
             'digest of texts and label words': digest.hexdigest()[:12]}
 

@@ -25,6 +25,14 @@ def check_free(folder, resumable=False):
             folder, ', or resume the interrupted run in it' if resumable else ''))
 
 
+def locked(folder):
+    """The FolderLock of a folder to write a model into; UserError where it cannot be written."""
+    try:
+        return FolderLock(folder)
+    except OSError as e:
+        raise UserError('%s cannot be written: %s.' % (folder, e.strerror)) from None
+
+
 class TrainingState(object):
     """The folder that a run keeps its best model in; below it, until the run ends, `resume/` with its state.
 
@@ -48,10 +56,7 @@ class TrainingState(object):
         """Makes the folder; UserError where it holds a model, cannot be written, or another process works in it."""
         if not self._writes:
             return
-        try:
-            self._lock = FolderLock(self.folder)
-        except OSError as e:
-            raise UserError('%s cannot be written: %s.' % (self.folder, e.strerror)) from None
+        self._lock = locked(self.folder)
         check_free(self.folder, os.path.exists(self._path))
         try:
             os.makedirs(self._resume, exist_ok=True)

@@ -4,7 +4,7 @@ import sys
 
 from pet_keras.cli.options import FILES, add_classifier_options, add_command, add_engine_option, calibrate
 from pet_keras.cli.options import check_calibration, open_classifier, read_pile
-from pet_keras.data.example import texts_of
+from pet_keras.data.example import pair_of
 from pet_keras.data.spool import Spool
 from pet_keras.errors import UserError
 
@@ -25,8 +25,8 @@ def run(args):
     classifier = open_classifier(args)
     seen = set()
     if args.exclude:
-        seen = {texts_of(example) for example in read_pile(args.exclude, classifier.task, args)}
-    examples = Spool(args.file, classifier.task, args.format, labelled=True, keep=lambda e: texts_of(e) not in seen)
+        seen = {pair_of(example) for example in read_pile(args.exclude, classifier.task, args)}
+    examples = Spool(args.file, classifier.task, args.format, labelled=True, keep=lambda e: pair_of(e) not in seen)
     if not examples:
         raise UserError('Every text of %s also stands in %s.' % (args.file, args.exclude))
     calibrate(classifier, args, read_pile(args.calibrate_on, classifier.task, args) if args.calibrate_on else examples)

@@ -49,10 +49,10 @@ def run(args):
         raise UserError('--every and --maxlen are at least 1, --seed is 0 or more.')
     check_serve_extra('label')
     from pet_keras.serving.labelling.app import build_app
+    from pet_keras.classifiers.active.strategies import STRATEGIES
     from pet_keras.serving.labelling.background import Background
     from pet_keras.serving.labelling.board import Board
     from pet_keras.serving.labelling.desk import Desk
-    from pet_keras.classifiers.active.strategies import STRATEGIES
     if args.strategy not in STRATEGIES:
         raise UserError('No --strategy %s; choose one of %s.' % (args.strategy, ', '.join(STRATEGIES)))
     task, words = _task(args)

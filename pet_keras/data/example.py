@@ -1,4 +1,5 @@
 """An example: one text or a pair of them, its label, and what else a task asks about."""
+import json
 from collections import namedtuple
 
 from pet_keras.errors import UserError
@@ -30,10 +31,26 @@ def as_list(example):
 def without(examples, others):
     """The examples whose texts do not stand in `others`: what a model has not seen of them, whatever was asked there.
     """
-    seen = set(map(texts_of, others))
-    return [e for e in examples if texts_of(e) not in seen]
+    seen = set(map(pair_of, others))
+    return [e for e in examples if pair_of(e) not in seen]
 
 
-def texts_of(example):
+def pair_of(example):
     """(text, second text or None): by these an example is known again."""
     return example[:2]
+
+
+def different(examples):
+    """The examples but for those whose texts stood there before, a list."""
+    found = {}
+    for example in examples:
+        found.setdefault(pair_of(example), example)
+    return list(found.values())
+
+
+def json_of(items):
+    """Yields the JSON of a list, UTF-8, item by item: of millions it is long."""
+    yield b'['
+    for i, item in enumerate(items):
+        yield (', ' * (i > 0) + json.dumps(item)).encode()
+    yield b']'

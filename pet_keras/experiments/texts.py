@@ -5,7 +5,7 @@ import json
 import os
 import random
 
-from pet_keras.data.example import as_list, without
+from pet_keras.data.example import as_list, different, without
 from pet_keras.data.reading import read_examples, sha256_of
 from pet_keras.data.sampling import draw
 from pet_keras.errors import UserError
@@ -38,7 +38,7 @@ def texts_of(run, task, folder):
     place = reader.path(data.get('unlabelled', data.get('train', {})).get('file', ''))
     labelled, rest = _draw(train, run['pile' if 'strategy' in run else 'labelled'], seed, task.labels, place)
     if 'strategy' in run:
-        rest = labelled = list({example[:2]: example for example in labelled}.values())
+        rest = labelled = different(labelled)
         if len(labelled) < run['labelled']:
             raise UserError('%s: %d of a pile of %d different texts are wanted.' % (
                 place, run['labelled'], len(labelled)))
@@ -110,16 +110,13 @@ def _draw(train, wanted, seed, labels, path):
     if wanted == 'all':
         return train, []
     if isinstance(wanted, dict):
-        different = {}
-        for example in train:
-            different.setdefault(example[:2], example)
-        different = list(different.values())
-        counts = collections.Counter(e.label for e in different)
+        texts = different(train)
+        counts = collections.Counter(e.label for e in texts)
         few = [label for label in labels if counts[label] < wanted['per_label']]
         if few:
             raise UserError('%s has fewer than %d different texts of %s.' % (path, wanted['per_label'], ', '.join(few)))
         sizes = [dict.fromkeys(labels, n) for n in (wanted['per_label'], 0)]
-        chosen, _ = draw(different, lambda e: e.label, sizes, seed)
+        chosen, _ = draw(texts, lambda e: e.label, sizes, seed)
         return chosen, without(train, chosen)
     if wanted * (seed + 1) > len(train):
         raise UserError('%s has %d lines, too few for %d of seed %d.' % (path, len(train), wanted, seed))

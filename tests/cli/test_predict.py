@@ -154,17 +154,24 @@ def test_what_goes_wrong_leaves_no_half_file_and_the_same_command_goes_on(proble
             assert reader.read() == text
 
 
-def test_what_another_command_began_is_neither_gone_on_with_nor_lost(fails, run, tiny, tmp_path, monkeypatch):
+@pytest.fixture
+def stopped(run):
+    """Runs a command that is interrupted at the first part of fewer than 4 texts."""
+    def call(*args, predict=ClozeClassifier.predict_proba):
+        def fail(self, examples, *settings):
+            if len(examples) < 4:
+                raise KeyboardInterrupt
+            return predict(self, examples, *settings)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ClozeClassifier, 'predict_proba', fail)
+            assert run(*args)[0] == 130
+    return call
+
+
+def test_what_another_command_began_is_neither_gone_on_with_nor_lost(fails, run, stopped, tiny, tmp_path):
     path, out = write(tmp_path / 'a.txt', '\n'.join(TEXTS)), str(tmp_path / 'out')
     args = ('predict', '--task', 'sentiment', '--checkpoint', tiny, '--rows', '4', '--out', out, path)
-
-    def fail(self, examples, *settings, predict=ClozeClassifier.predict_proba):
-        if len(examples) < 4:
-            raise KeyboardInterrupt
-        return predict(self, examples, *settings)
-    with monkeypatch.context() as patch:
-        patch.setattr(ClozeClassifier, 'predict_proba', fail)
-        assert run(*args)[0] == 130
+    stopped(*args)
     assert 'for other files or options' in fails(*args[:-1], '--pattern', 'P3', path)
     write(tmp_path / 'a.txt', '\n'.join(TEXTS[:-1] + ['不好']))
     assert 'for other files or options' in fails(*args)
@@ -235,18 +242,11 @@ def test_predictions_do_not_go_among_what_they_come_from(where, said, fails, cla
     assert said in fails('predict', '--model', tmp_path / 'model', '--out', tmp_path / where, tmp_path / 'texts')
 
 
-def test_predictions_in_a_folder_below_the_model_go_on(run, classifier, tmp_path, monkeypatch):
+def test_predictions_in_a_folder_below_the_model_go_on(run, stopped, classifier, tmp_path):
     classifier.save(str(tmp_path / 'model'))
     path, out = write(tmp_path / 'a.txt', '\n'.join(TEXTS)), str(tmp_path / 'model' / 'predictions')
     args = ('predict', '--model', tmp_path / 'model', '--rows', '4', '--out', out, path)
-
-    def fail(self, examples, *settings, predict=ClozeClassifier.predict_proba):
-        if len(examples) < 4:
-            raise KeyboardInterrupt
-        return predict(self, examples, *settings)
-    with monkeypatch.context() as patch:
-        patch.setattr(ClozeClassifier, 'predict_proba', fail)
-        assert run(*args)[0] == 130
+    stopped(*args)
     assert run(*args)[0] == 0 and os.listdir(out) == ['a.tsv']
 
 

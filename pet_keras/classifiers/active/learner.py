@@ -4,13 +4,13 @@ import os
 import numpy as np
 
 from pet_keras.backend import keras, precision, tf
+from pet_keras.classifiers.active.estimates import folds, kappa
+from pet_keras.classifiers.active.strategies import STRATEGIES
 from pet_keras.classifiers.calibration import match_prior
 from pet_keras.classifiers.metrics import log_softmax
 from pet_keras.cloze.batching import question_batches
 from pet_keras.errors import DAMAGED_NPZ, UserError
 from pet_keras.networks.models import model_inputs
-from pet_keras.classifiers.active.estimates import folds, kappa
-from pet_keras.classifiers.active.strategies import STRATEGIES
 
 _ENOUGH = 1000  # texts: so many of the newest model are enough to choose from, or to see its taste for some labels
 _WATCHED = 500  # texts whose answers show whether trainings still change any: small-text's stop set

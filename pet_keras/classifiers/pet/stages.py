@@ -9,6 +9,7 @@ import numpy as np
 from pet_keras.checkpoints.atomic import present_files
 from pet_keras.checkpoints.lock import RUN_LOCK, FolderLock
 from pet_keras.classifiers.model_folder import HEADER, write_json
+from pet_keras.data.example import json_of
 from pet_keras.errors import DAMAGED_NPZ, UserError
 
 _RUN, _DONE, _ARRAYS = 'run.json', 'stage.json', 'scores.npz'
@@ -139,8 +140,8 @@ def fit_once(classifier, fit, folder):
 
 def digest(examples):
     """Twelve hexadecimal digits that change with any of the examples."""
-    found = hashlib.sha256(b'[[')
-    for i, example in enumerate(examples):
-        found.update((', ' * (i > 0) + json.dumps(example)).encode())
-    found.update(b']]')
+    found = hashlib.sha256(b'[')
+    for part in json_of(examples):
+        found.update(part)
+    found.update(b']')
     return found.hexdigest()[:12]

@@ -8,11 +8,11 @@ import warnings
 import numpy as np
 
 from pet_keras.checkpoints.checkpoint import Checkpoint
+from pet_keras.classifiers.active.estimates import wilson
+from pet_keras.classifiers.active.learner import ActiveLearner
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cloze.prompt_pattern import prompt_pattern, unused_tokens
 from pet_keras.errors import UserError
-from pet_keras.classifiers.active.estimates import wilson
-from pet_keras.classifiers.active.learner import ActiveLearner
 from pet_keras.serving.labelling.proposing import propose
 from pet_keras.serving.labelling.session import MODEL
 

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
+from pet_keras.classifiers.active.estimates import folds
+from pet_keras.classifiers.active.learner import ActiveLearner
 from pet_keras.classifiers.calibration import match_prior
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
-from pet_keras.classifiers.active.estimates import folds
-from pet_keras.classifiers.active.learner import ActiveLearner
 
 TEXTS = ['房间很干净%d' % i if i % 2 else '又吵又脏%d' % i for i in range(24)]
 ANSWERS = {i: '正面' if i % 2 else '负面' for i in range(12)}
