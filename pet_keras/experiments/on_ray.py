@@ -42,9 +42,9 @@ class RaySchedule(Schedule):
         self._ray, self._carry_out = ray, ray.remote(num_cpus=cpus, max_retries=0)(_carry_out)
         self._cpus = cpus
 
-    def _start(self, job):
-        request = dict(job._asdict(), folder=self.grid.folder, out=self.out)
-        request['run'] = dict(request['run'], place=_absolute(request['run']['place']))
+    def _start(self, jobs):
+        request = self._request(jobs)
+        request['runs'] = [dict(run, place=_absolute(run['place'])) for run in request['runs']]
         return _Process(self._ray, self._carry_out.remote(json.dumps(request), self._cpus, list(sys.path)))
 
 
@@ -54,7 +54,7 @@ def _absolute(place):
 
 
 def _carry_out(request, cpus, path):
-    """On some machine of the cluster: carries out a run in a process of its own; (its exit status, what it said)."""
+    """On some machine of the cluster: carries out runs in a process of its own; (its exit status, what it said)."""
     environment = dict(os.environ, TF_NUM_INTRAOP_THREADS=str(cpus), OMP_NUM_THREADS=str(cpus),
                        PYTHONPATH=os.pathsep.join(filter(None, path)))
     with tempfile.TemporaryFile() as said:

@@ -1,4 +1,4 @@
-"""One run of a grid, carried out in a process of its own: it has its own peak of memory, and a kill loses no other."""
+"""Runs of a grid, carried out in a process of its own: it has its own peak of memory, and a kill loses no other."""
 import inspect
 import json
 import os
@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from pet_keras.classifiers.active.simulation import choose_labelled
+from pet_keras.classifiers.active.simulation import learn_as_asked
 from pet_keras.classifiers.calibration import NEED_TEXTS
 from pet_keras.classifiers.kinds import KINDS, class_of
 from pet_keras.classifiers.methods import arguments
@@ -25,24 +25,43 @@ CALIBRATION = 1000  # unlabelled texts that are calibrated on: for "corrected" a
 NOT_KEPT = 3  # exit status of a run whose record could not be written
 
 
-def execute(run, folder):
-    """Trains and evaluates. Returns a list of (record, scores), one a pattern; see `records.add`.
+def execute(runs, folder):
+    """Trains and evaluates. Yields for each run a list of (record, scores), one a pattern; see `records.add`.
 
-    Arguments: `run` as Grid makes it; `folder` of the data files.
+    Arguments: `runs` as Grid makes them, one, or those of a strategy that differ only in how many texts are labelled,
+    the fewest first; `folder` of the data files.
     """
-    begun, task = time.perf_counter(), task_of(run)
-    texts = texts_of(run, task, folder)
+    begun, trained, task = time.perf_counter(), 0., task_of(runs[-1])
+    texts = texts_of(runs[-1], task, folder)
     start = time.perf_counter()
-    classifier = _classifier(run, task, run['patterns'][0])
+    classifier = _classifier(runs[0], task, runs[0]['patterns'][0])
+    for run in _taught(classifier, runs, texts):
+        trained += time.perf_counter() - start
+        yield _evaluate(classifier, run, task, texts, trained, begun)
+        begun = start = time.perf_counter()
+
+
+def _taught(classifier, runs, texts):
+    """Yields each run once the classifier has learned what it is to learn."""
+    run = runs[0]
+    dev = texts.dev if 'labelled' in run['learn'] else None
+    if 'strategy' in run:
+        counts = [other['labelled'] for other in runs]
+        for other, _ in zip(runs, learn_as_asked(classifier, texts.labelled, run['strategy'], counts, run['seed'],
+                                                 dev=dev, **run['fit'])):
+            yield other
+        return
     if run['learn']:
-        labelled = texts.labelled
-        if 'strategy' in run:
-            labelled = choose_labelled(classifier, labelled, run['strategy'], run['labelled'], run['seed'], **run['fit'])
-        classifier.fit(labelled if 'labelled' in run['learn'] else None,
+        classifier.fit(texts.labelled if 'labelled' in run['learn'] else None,
                        texts.unlabelled if 'unlabelled' in run['learn'] else None,
-                       dev=texts.dev if 'labelled' in run['learn'] else None, seed=run['seed'], **run['fit'])
-    seconds, found = time.perf_counter() - start, []
-    same = {'train_seconds': round(seconds, 2), 'step_seconds': classifier.step_seconds,
+                       dev=dev, seed=run['seed'], **run['fit'])
+    yield run
+
+
+def _evaluate(classifier, run, task, texts, trained, begun):
+    """The records of a run: `trained`, seconds that it learned; `begun`, when it was."""
+    found = []
+    same = {'train_seconds': round(trained, 2), 'step_seconds': classifier.step_seconds,
             'parameters_trained': classifier.parameters_trained if run['learn'] else 0,
             'resolved': _resolved(run, classifier), 'saved_bytes': _saved_bytes(classifier), 'left_out': texts.left_out,
             'shared': texts.shared, 'checksums': texts.checksums, 'history': classifier.history,
@@ -71,7 +90,7 @@ def execute(run, folder):
             for name, examples in texts.tests.items():
                 report = _report(examples, scores[name][0] + offset, task.labels)
                 record['tests'][name]['corrected'] = report['accuracy']
-            classifier.offset = np.zeros(len(task.labels))
+        classifier.offset = 0 * own
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
         record.update(predict_seconds=round(float(np.median(seconds_a_text)), 6) if seconds_a_text else None,
                       peak_memory=peak, seconds=round(time.perf_counter() - begun, 1))
@@ -235,23 +254,24 @@ def _end_with_parent():
 
 
 def main():
-    """Reads a Job, `folder` and `out` as a line of JSON on standard input; writes the records to `out`."""
+    """Reads what Schedule asks for as a line of JSON on standard input; writes the records of each run as it ends."""
     request = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        found = execute(request['run'], request['folder'])
-        for record, _ in found:
-            if record['fingerprint'] != request['fingerprint'] or not (
-                    record['checksums'].items() <= request['checksums'].items()):
-                raise UserError('The checkpoint or a data file has changed since the grid was started: start it again.')
+        for run, key, found in zip(request['runs'], request['keys'], execute(request['runs'], request['folder'])):
+            for record, _ in found:
+                if record['fingerprint'] != request['fingerprint'] or not (
+                        record['checksums'].items() <= request['checksums'].items()):
+                    raise UserError(
+                        'The checkpoint or a data file has changed since the grid was started: start it again.')
+            try:
+                add(request['out'], run, key, found)
+            except OSError as e:
+                print(e, file=sys.stderr)
+                return NOT_KEPT
     except (UserError, OSError, ImportError) as e:
         print(e, file=sys.stderr)
         return 2
-    try:
-        add(request['out'], request['run'], request['key'], found)
-    except OSError as e:
-        print(e, file=sys.stderr)
-        return NOT_KEPT
     return 0
 
 

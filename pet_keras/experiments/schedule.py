@@ -90,32 +90,39 @@ class Schedule(object):
             return self._run(say)
 
     def _run(self, say):
-        running, errors, begun, started, done, waiting = {}, [], set(), time.time(), 0, self.missing()
+        running, errors, begun, started, done, waiting = [], [], set(), time.time(), 0, self.missing()
         try:
             while waiting or running:
                 while waiting and len(running) < self.jobs:
-                    job = waiting.pop(0)
-                    begun.add(job.key)
-                    running[job.key] = job, self._start(job)
+                    jobs = sorted((job for job in waiting if _together(job, waiting[0])),
+                                  key=lambda job: job.run['labelled'])
+                    waiting = [job for job in waiting if job not in jobs]
+                    begun.update(job.key for job in jobs)
+                    running.append((jobs, self._start(jobs)))
                 time.sleep(.1)
-                ended = [key for key, (_, process) in running.items() if process.poll() is not None]
-                finished = [running.pop(key) for key in ended]
-                for job, process in finished:
+                finished = [(jobs, process) for jobs, process in running if process.poll() is not None]
+                running = [(jobs, process) for jobs, process in running if process.returncode is None]
+                for jobs, process in finished:
                     process.stdin.close()
-                    if process.returncode:
-                        errors.append((job, _said(process)))
                     if process.returncode == NOT_KEPT:
-                        raise OSError('A record could not be written: %s' % errors[-1][1])
-                if ended:  # a choice may be decided now
-                    waiting = [job for job in self.missing() if job.key not in begun]
-                    left, done = waiting + [job for job, _ in running.values()], done + len(ended)
-                    until = self._until(left, (time.time() - started) * self.jobs / done)
-                for job, process in finished:
-                    say('%s%s · %d done, %d left%s' % (
-                        'FAILED: ' if process.returncode else '', describe(job.run), done, len(left), until))
+                        raise OSError('A record could not be written: %s' % _said(process))
+                if not finished:
+                    continue
+                without = self.missing()  # a choice may be decided now
+                waiting = [job for job in without if job.key not in begun]
+                left = waiting + [job for jobs, _ in running for job in jobs]
+                done += sum(len(jobs) for jobs, _ in finished)
+                until = self._until(left, (time.time() - started) * self.jobs / done)
+                for jobs, process in finished:
+                    failed = [job for job in jobs if process.returncode and job in without]
+                    said = failed and _said(process)
+                    errors += [(job, said) for job in failed]
+                    for job in jobs:
+                        say('%s%s · %d done, %d left%s' % (
+                            'FAILED: ' if job in failed else '', describe(job.run), done, len(left), until))
             return errors
         finally:
-            for _, process in running.values():
+            for _, process in running:
                 process.kill()
                 process.wait()
 
@@ -125,7 +132,7 @@ class Schedule(object):
         seconds = sum(estimate(job) or average for job in jobs) / self.jobs
         return ', until about %s' % time.strftime('%m-%d %H:%M', time.localtime(time.time() + seconds)) if jobs else ''
 
-    def _start(self, job):
+    def _start(self, jobs):
         cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
         threads = str(max(1, cores // self.jobs))
         environment = dict(os.environ, TF_NUM_INTRAOP_THREADS=threads, OMP_NUM_THREADS=threads)
@@ -133,12 +140,17 @@ class Schedule(object):
         process = subprocess.Popen([sys.executable, '-m', 'pet_keras.experiments.run'], stdin=subprocess.PIPE,
                                    stdout=subprocess.DEVNULL, stderr=said, env=environment, bufsize=0)
         process.said = said
-        request = dict(job._asdict(), folder=self.grid.folder, out=self.out)
+        request = self._request(jobs)
         try:  # standard input stays open: where it closes, the process ends
             process.stdin.write(json.dumps(request).encode() + b'\n')
         except BrokenPipeError:  # it has ended already, and will have said why
             pass
         return process
+
+    def _request(self, jobs):
+        """What `experiments.run` reads."""
+        return {'runs': [job.run for job in jobs], 'keys': [job.key for job in jobs], 'folder': self.grid.folder,
+                'out': self.out, 'fingerprint': jobs[0].fingerprint, 'checksums': jobs[0].checksums}
 
     def _job(self, run):
         checksums, fingerprint = self._data_checksums(run), fingerprint_of(self._checkpoint(run))
@@ -190,6 +202,11 @@ class Schedule(object):
             return (sum(d['accuracy'] for d in dev) / len(dev), sum(d['log_likelihood'] for d in dev) / len(dev))
         values = choices(run)
         return values[max(range(len(values)), key=figure)]
+
+
+def _together(job, other):
+    """Whether one process carries out both: of a strategy, the model at 20 labels chooses those of the one at 40."""
+    return job.key == other.key or 'strategy' in job.run and dict(job.run, labelled=0) == dict(other.run, labelled=0)
 
 
 def _kind(run):

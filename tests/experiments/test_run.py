@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from pet_keras.classifiers.active.simulation import choose_labelled
+from pet_keras.classifiers.active.simulation import learn_as_asked
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cloze.task import Task
 from pet_keras.data.reading import read_examples
@@ -41,14 +41,14 @@ def test_what_can_run_passes(check, method):
 
 def test_a_strategy_chooses_the_labelled_texts_of_its_seeds_pile(small, write, still):
     small.update(methods={'mine': {'learn': 'labelled', 'strategy': 'margin', 'pile': 10, 'fit': {'epochs': 1}}},
-                 checkpoints=[still], patterns='P1', seeds=[1], labelled=6)
+                 checkpoints=[still], patterns='P1', seeds=[1], labelled=[3, 6])
     grid = Grid(write(small))
     task, taught = Task.load('sentiment'), ClozeClassifier('sentiment', still)
-    pile = read_examples(grid.folder + '/train.tsv', task)[10:]
-    chosen = choose_labelled(taught, pile, 'margin', 6, 1, epochs=1)
-    taught.fit(chosen, dev=read_examples(grid.folder + '/dev.tsv', task), seed=1, epochs=1)
-    (record, scores), = runs.execute(grid.runs[0], grid.folder)
-    assert record['history'] == taught.history and len(set(chosen)) == 6 < len(pile)
+    pile, dev = read_examples(grid.folder + '/train.tsv', task)[10:], read_examples(grid.folder + '/dev.tsv', task)
+    histories = [(len(set(chosen)), taught.history)
+                 for chosen in learn_as_asked(taught, pile, 'margin', [3, 6], 1, epochs=1, dev=dev)]
+    (few, _), (record, _) = (found for found, in runs.execute(grid.runs, grid.folder))
+    assert [(3, few['history']), (6, record['history'])] == histories
     assert record['shared']['whole'] == {'labelled': 1, 'dev': 1}  # of a text that it could have chosen
 
 
@@ -120,7 +120,7 @@ def test_a_method_may_be_calibrated_and_corrected_is_what_it_is_without(small, w
     small.update(methods={'raw': {}, 'mean': {'calibrate': 'mean'}, 'pmi': {'calibrate': 'pmi'}}, checkpoints=[still])
     small['data']['tests'] = {'whole': 'test.tsv'}
     grid = Grid(write(small))
-    found = {run['method']: runs.execute(run, grid.folder) for run in grid.runs}
+    found = {run['method']: next(runs.execute([run], grid.folder)) for run in grid.runs}
     examples = read_examples(grid.folder + '/test.tsv', Task.load('sentiment'))
     unlabelled = read_examples(grid.folder + '/train.tsv', Task.load('sentiment'), False)
     for i, pattern in enumerate(('P1', 'P3')):
@@ -149,20 +149,20 @@ def _process(execute):
 
 
 def test_a_run_ends_when_the_grid_that_started_it_is_gone():
-    process = _process('time.sleep(60)')
-    process.stdin.write(json.dumps({'run': {}, 'folder': ''}).encode() + b'\n')
+    process = _process('time.sleep(600)')
+    process.stdin.write(json.dumps({'runs': [{}], 'keys': ['k'], 'folder': ''}).encode() + b'\n')
     process.stdin.flush()
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1.5)
     process.stdin.close()
-    assert process.wait(10) == 1
+    assert process.wait(100) == 1
     process.stderr.close()
 
 
 @pytest.mark.parametrize('changed', ['fingerprint', 'checksums'])
 def test_a_run_is_not_kept_if_a_file_has_changed_since_its_key_was_made(changed, tmp_path):
-    process = _process("[({'pattern': 'P1', 'tests': {}, 'fingerprint': 'f', 'checksums': {'a': '1'}}, {})]")
-    request = {'run': {}, 'key': 'k', 'folder': '', 'out': str(tmp_path), 'fingerprint': 'f',
+    process = _process("[[({'pattern': 'P1', 'tests': {}, 'fingerprint': 'f', 'checksums': {'a': '1'}}, {})]]")
+    request = {'runs': [{}], 'keys': ['k'], 'folder': '', 'out': str(tmp_path), 'fingerprint': 'f',
                'checksums': {'a': '1', 'b': '2'}}
     request[changed] = 'g' if changed == 'fingerprint' else {'a': '2'}
     process.stdin.write(json.dumps(request).encode() + b'\n')

@@ -39,9 +39,10 @@ def processes(monkeypatch, request):
     started = []
 
     def call(plan, **scripts):
-        def start(job):
+        def start(jobs):
             said = io.BytesIO(b'what it said')
-            process = subprocess.Popen([sys.executable, '-S', '-c', scripts[job.run['method']]], stdin=subprocess.PIPE)
+            script = scripts[jobs[0].run['method']]
+            process = subprocess.Popen([sys.executable, '-S', '-c', script], stdin=subprocess.PIPE)
             process.said = said
             started.append(process)
             return process
@@ -185,6 +186,21 @@ def test_a_record_that_cannot_be_written_ends_the_grid(plan, processes):
     with pytest.raises(OSError, match='A record could not be written: what it said'):
         found.run(str)
     assert len(started) == 1
+
+
+def test_of_what_one_process_carries_out_only_that_without_a_record_has_failed(plan, processes, monkeypatch):
+    asks = {'learn': 'labelled', 'patterns': 'P1', 'strategy': 'mix'}
+    found, said, together = plan(seeds=0, labelled=[4, 2], methods={'a': asks}), [], []
+    processes(found, a='raise SystemExit(2)')
+
+    def start(jobs, start=found._start):
+        together.append([job.run['labelled'] for job in jobs])
+        _record(found, jobs[0])
+        return start(jobs)
+    monkeypatch.setattr(found, '_start', start)
+    (failed, message), = found.run(said.append)
+    assert together == [[2, 4]] and failed.run['labelled'] == 4 and message == 'what it said'
+    assert [line.split(':')[0] == 'FAILED' for line in said] == [False, True]
 
 
 def test_a_process_that_the_system_killed_says_so(plan, processes):

@@ -147,7 +147,7 @@ class ActiveLearner(object):
         before = self._scores[watched].argmax(axis=1) if (self.scored_by[watched] >= 0).all() else None
         kept = self._weights()
         try:
-            self._fit(answers)
+            self.learn(answers)
         except UserError:
             self._set_weights(kept)
             raise
@@ -167,21 +167,22 @@ class ActiveLearner(object):
         kept = self._weights()
         try:
             for held in np.unique(fold):
-                self._fit({place: answers[place] for place in places[fold != held].tolist()})
+                self.learn({place: answers[place] for place in places[fold != held].tolist()})
                 for some, scores, _ in self._read(places[fold == held]):
                     found[some] = log_softmax(scores)
         finally:
             self._set_weights(kept)
         return found[places]
 
-    def restart(self):
-        """Gives the classifier the weights that it had before it learned anything."""
-        self._set_weights(self._start)
-
-    def _fit(self, answers):
+    def learn(self, answers):
+        """Trains the classifier from its start, and scores nothing. Arguments: `answers`, dict place → label."""
         self.restart()
         self.classifier.fit([self.examples[place]._replace(label=label) for place, label in answers.items()],
                             seed=self.seed, **self.settings)
+
+    def restart(self):
+        """Gives the classifier the weights that it had before it learned anything."""
+        self._set_weights(self._start)
 
     def _weights(self):
         return [variable.numpy() for variable in self.classifier.model.trainable_variables]

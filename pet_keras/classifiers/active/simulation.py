@@ -6,27 +6,34 @@ _FIRST = 20  # texts that are asked for before the first training, and at least 
 _BATCH = 20  # of them the strategy chooses so many at once
 
 
-def choose_labelled(classifier, pile, strategy, n, seed=0, **settings):
-    """The `n` texts of a pile that a strategy has labelled, a list of Example.
+def learn_as_asked(classifier, pile, strategy, counts, seed=0, **settings):
+    """Teaches a classifier the texts of a pile that a strategy has labelled: yields the texts, a list of Example, each
+    time that it has learned from so many.
 
     The first 20 are chosen by the zero-shot guesses. Then the model learns from what is labelled, the strategy chooses
-    as many again by what it then thinks of the pile, and so on: at 20, 40, 80, 160, … labels.
+    as many again by what it then thinks of the pile, and so on: at 20, 40, 80, 160, … labels. Which those are does not
+    depend on the counts.
 
     Arguments:
-        classifier: an untrained classifier, as ActiveLearner takes it; it is left untrained.
+        classifier: an untrained classifier, as ActiveLearner takes it.
         pile: a list of Example with labels.
         strategy: one of `strategies.STRATEGIES`.
-        n: at most as many as the pile has texts.
-        settings: of the trainings between, see `TextClassifier.fit`.
+        counts: how many texts, ascending; at most as many as the pile has.
+        settings: of the trainings, see `TextClassifier.fit`.
     """
     learner, answers = ActiveLearner(classifier, Relabelled(pile), strategy, seed, **settings), {}
-    learner.score(len(pile))
-    first = n if strategy == 'random' else _FIRST  # chance asks no model
-    while len(answers) < n:
-        if answers:
-            learner.train(answers)
+    while len(answers) < counts[-1]:
+        before, after = len(answers), min(max(_FIRST, 2 * len(answers)), counts[-1])
+        if strategy == 'random':  # chance asks no model
+            after = counts[-1]
+        else:
             learner.score(len(pile))
-        wanted = min(max(first, len(answers)), n - len(answers))
-        answers.update({int(i): pile[i].label for i in learner.choose(wanted, answers, _BATCH)})
-    learner.restart()
-    return [pile[i] for i in answers]
+        answers.update({int(i): pile[i].label for i in learner.choose(after - before, answers, _BATCH)})
+        for n in range(before + 1, after + 1):
+            some = dict(list(answers.items())[:n])
+            if n == after < counts[-1]:
+                learner.train(some)
+            elif n in counts:
+                learner.learn(some)
+            if n in counts:
+                yield [pile[i] for i in some]

@@ -85,7 +85,7 @@ def test_cross_validation_asks_models_that_did_not_learn_the_text_and_leaves_the
     learner.score(24)
     learner.train(ANSWERS)
     before, seen = learner.proba.copy(), []
-    fit, read = learner._fit, learner._read
+    fit, read = learner.learn, learner._read
 
     def noted(answers):
         seen.append(set(answers))
@@ -95,7 +95,7 @@ def test_cross_validation_asks_models_that_did_not_learn_the_text_and_leaves_the
         if seen:
             assert not seen[-1] & set(places.tolist()) and len(seen[-1]) in (9, 10)
         return read(places)
-    learner._fit, learner._read = noted, reading
+    learner.learn, learner._read = noted, reading
     found = learner.cross_validate(ANSWERS)
     assert len(seen) == 5 and found.shape == (12, 2)
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1., atol=1e-6)
