@@ -24,10 +24,9 @@ def learn_as_asked(classifier, pile, strategy, counts, seed=0, **settings):
     learner, answers = ActiveLearner(classifier, Relabelled(pile), strategy, seed, **settings), {}
     while len(answers) < counts[-1]:
         before, after = len(answers), min(max(_FIRST, 2 * len(answers)), counts[-1])
+        learner.score(len(pile))
         if strategy == 'random':  # chance asks no model
             after = counts[-1]
-        else:
-            learner.score(len(pile))
         answers.update({int(i): pile[i].label for i in learner.choose(after - before, answers, _BATCH)})
         for n in range(before + 1, after + 1):
             some = dict(list(answers.items())[:n])
