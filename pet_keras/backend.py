@@ -9,6 +9,7 @@ import os
 import random
 import sys
 import time
+import weakref
 
 import numpy as np
 
@@ -90,6 +91,7 @@ with no_chatter():
     from bert4keras.tokenizers import Tokenizer  # noqa: F401
     from tensorflow.python.eager.context import context as tf_context
     from tensorflow.python.framework import config as determinism
+    from tensorflow.python.framework.ops import gradient_registry
     from tensorflow.python.ops import gen_random_ops
     from tf_keras.src.backend import _SEED_GENERATOR as keras_seeds
 
@@ -182,3 +184,27 @@ def drawn_from(seed):
         yield
     finally:
         vars(gen_random_ops).update(before)
+
+
+def custom_gradient(f):
+    """tf.custom_gradient, but for this: TensorFlow's keeps every graph that `f` was ever traced in.
+
+    Its registry of gradients holds their functions, and these the tensors. Here each graph holds its own.
+    """
+    decorated = tf.custom_gradient(f)
+
+    @functools.wraps(f)
+    def call(*args):
+        result = decorated(*args)
+        if not tf.executing_eagerly():
+            operation = tf.nest.flatten(result)[0].op
+            entry = gradient_registry._registry[operation.get_attr('_gradient_op_type').decode()]
+            operation.graph.add_to_collection('custom gradients', entry['type'])
+            entry['type'] = _weak(entry['type'])
+        return result
+    return call
+
+
+def _weak(function):
+    reference = weakref.ref(function)
+    return lambda *args: reference()(*args)

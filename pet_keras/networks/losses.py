@@ -1,5 +1,5 @@
 """What a network is trained on."""
-from pet_keras.backend import tf
+from pet_keras.backend import custom_gradient, tf
 
 
 def weighted_crossentropy(targets, weights, logits):
@@ -17,7 +17,7 @@ def _crossentropy(targets, logits):
     """Of each row of logits. Its gradient is written out: what Keras does takes two passes more over all classes."""
     places = tf.stack([tf.range(tf.size(targets)), targets], 1)
 
-    @tf.custom_gradient
+    @custom_gradient
     def call(logits):
         log_probs = tf.nn.log_softmax(logits)
 

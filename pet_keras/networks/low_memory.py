@@ -4,7 +4,7 @@ What TensorFlow derives keeps each intermediate result of each layer until the g
 """
 import numpy as np
 
-from pet_keras.backend import LayerNormalization, keras, tf
+from pet_keras.backend import LayerNormalization, custom_gradient, keras, tf
 
 
 def gelu_erf(x):
@@ -12,7 +12,7 @@ def gelu_erf(x):
     return _gelu_erf(x)
 
 
-@tf.custom_gradient
+@custom_gradient
 def _gelu_erf(x):
     def gradient(upstream):
         density = tf.exp(-.5 * tf.square(x)) * (2. * np.pi) ** -.5
@@ -22,7 +22,7 @@ def _gelu_erf(x):
 
 def normalized(x, gamma, beta, epsilon):
     """Layer normalization of the last axis: arXiv 1607.06450, section 3. Kept are its result and a number a row."""
-    @tf.custom_gradient
+    @custom_gradient
     def call(x, gamma, beta):
         centred = x - tf.reduce_mean(x, -1, keepdims=True)
         scale = 1. / tf.sqrt(tf.reduce_mean(tf.square(centred), -1, keepdims=True) + epsilon)
