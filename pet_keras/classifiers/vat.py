@@ -63,8 +63,7 @@ class VatClassifier(FineTuningClassifier):
         times d: one power iteration (equations 6 to 9).
         """
         is_text = tf.cast(inputs[0] > 0, embeddings.dtype)[:, :, None]  # padding is no part of a text
-        step = 0 if self.step is None else tf.cast(self.step.optimizer.iterations, 'int32')  # a resumed run draws alike
-        trial = self.xi * _unit(is_text * tf.random.stateless_normal(tf.shape(embeddings), [step, 0]))
+        trial = self.xi * _unit(is_text * tf.random.normal(tf.shape(embeddings)))
         with tf.GradientTape() as tape:
             tape.watch(trial)
             divergence = tf.reduce_sum(_divergence(answer, self._logits(inputs, embeddings + trial)))
