@@ -109,10 +109,21 @@ def _tables(grid, found, out, plots):
         for ending, content in (('md', text), ('csv', tables.comma_separated(rows)), ('tex', tables.latex(rows))):
             with open(os.path.join(out, '%s.%s' % (test.replace(' ', '_'), ending)), 'w', encoding='utf-8') as writer:
                 writer.write(content)
+        _savings(rows, test, out)
         if plots:
             from pet_keras.experiments.plots import write_plots
             print('\n'.join(write_plots(rows, test, out, os.path.join(out, 'plots'))))
     _claims(grid, found, out)
+
+
+def _savings(rows, test, out):
+    from pet_keras.experiments.savings import markdown, savings
+    found = savings(rows)
+    if found:
+        text = '%s: how many labels in random order it takes for the same figure.\n\n%s' % (test, markdown(found, rows))
+        print('\n' + text, end='')
+        with open(os.path.join(out, 'labels_saved_%s.md' % test.replace(' ', '_')), 'w', encoding='utf-8') as writer:
+            writer.write(text)
 
 
 def _claims(grid, found, out):
