@@ -22,7 +22,7 @@ from pet_keras.experiments.records import read
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
 
 
-@pytest.mark.parametrize('name', ['bert-small-zh', 'bert-mini-zh'])
+@pytest.mark.parametrize('name', ['bert-small-zh', 'bert-mini-zh', 'gpt-mini-zh'])
 def test_the_table_of_a_model_card_is_made_of_the_committed_records(name):
     with open(os.path.join(ROOT, 'pretrained', name, 'README.md'), encoding='utf-8') as reader:
         shown = [line for line in reader.read().splitlines() if re.match(r'\| [^|]+ \| (P\d|8 tokens|-) \| \d+ \| ', line)]

@@ -33,6 +33,7 @@ def write_plots(rows, test, folder, out):
         for name, draw in (('labels', _labels), ('patterns', _patterns), ('learning', _learning),
                            ('confusion', _confusion), ('reliability', _reliability)):
             figure, axes = plt.subplots(figsize=(7, 4.5))
+            axes.set_prop_cycle(plt.cycler(linestyle=['-', '--', ':']) * plt.cycler(color=plt.cm.tab10.colors))
             if draw(axes, own, test, folder):
                 written.append(os.path.join(out, '%s%s-%s.png' % (test, '-%d' % (i + 1) * (len(tasks) > 1), name)))
                 figure.savefig(written[-1], dpi=120, bbox_inches='tight')
@@ -74,8 +75,7 @@ def _labels(axes, rows, test, folder):
     axes.set_xscale('log')
     axes.set_xlabel('labelled texts')
     axes.set_ylabel('accuracy (%), mean ± sd over seeds')
-    if lines:
-        axes.legend(fontsize=7)
+    _legend(axes)
     return bool(lines)
 
 
@@ -111,9 +111,14 @@ def _learning(axes, rows, test, folder):
             drawn = True
     axes.set_xlabel('epoch (0: before training)')
     axes.set_ylabel('dev accuracy (%), mean over seeds')
-    if drawn:
-        axes.legend(fontsize=6)
+    _legend(axes)
     return drawn
+
+
+def _legend(axes):
+    """Beside the axes, where it hides no line."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=7, loc='upper left', bbox_to_anchor=(1.02, 1.))
 
 
 def _row(row):

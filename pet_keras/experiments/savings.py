@@ -53,8 +53,9 @@ def _reached(curve, wanted):
 def markdown(found, rows):
     """The Savings as a table."""
     counts = [int(row['labels']) for row in rows if row['records'][0].get('strategy') == 'random']
-    lines = ['| task | checkpoint | strategy | pattern | labels | accuracy | random order needs | AUC | random order needs |',
-             '|' + ' --- |' * 9]
+    names = ('task', 'checkpoint', 'strategy', 'pattern', 'labels', 'accuracy', 'random order needs', 'AUC',
+             'random order needs')
+    lines = ['| %s |' % ' | '.join(names), '|' + ' --- |' * len(names)]
     for one in found:
         cells = [one.task, one.checkpoint, one.method, one.pattern, one.labels]
         for name, form in zip(FIGURES, ('%.1f', '%.3f')):
