@@ -30,7 +30,7 @@ def _label(task, example):
     return label
 
 
-def check_hard(examples):
-    """Raises UserError for a soft label."""
+def check_hard(examples, what='A text to evaluate or calibrate on'):
+    """Raises UserError for a soft label; `what` names such a text."""
     if any(isinstance(example.label, dict) for example in examples):
-        raise UserError('A text to evaluate or calibrate on needs one label, not a soft one.')
+        raise UserError('%s needs one label, not a soft one.' % what)

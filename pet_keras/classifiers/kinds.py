@@ -10,6 +10,8 @@ Kind = namedtuple('Kind', 'path needs takes patterns checkpoint', defaults=(
 _LABELLED = ('labelled',)
 KINDS = {
     'cloze': Kind('cloze_classifier.ClozeClassifier', patterns=True),
+    'autoprompt': Kind('search.autoprompt.AutoPromptClassifier', _LABELLED, _LABELLED),
+    'lm-bff': Kind('search.lm_bff.LmBffClassifier', _LABELLED, patterns=True),
     'fine-tuning': Kind('fine_tuning.FineTuningClassifier', _LABELLED, _LABELLED),
     'vat': Kind('vat.VatClassifier', _LABELLED),
     'frozen-features': Kind('frozen_features.FrozenFeaturesClassifier', _LABELLED, _LABELLED),

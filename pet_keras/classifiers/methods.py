@@ -17,6 +17,9 @@ METHODS = {
                                                           "layer's own train, nothing else"),
     'adapters': Method('cloze', {'train': 'adapters'}, "the word in a pattern's blank; small layers inside each layer "
                                                        'train'),
+    'autoprompt': Method('autoprompt', {}, 'characters around the blank, searched by gradient; nothing trains'),
+    'lm-bff': Method('lm-bff', {}, "label words, searched on the labelled texts, in a pattern's blank; all weights "
+                                   'train'),
     'fine-tuning': Method('fine-tuning', {}, 'a new output layer on the text alone; all weights train'),
     'vat': Method('vat', {}, 'fine-tuning, and answers that small moves of the embeddings do not change; of unlabelled '
                              'texts too'),

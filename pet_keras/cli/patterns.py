@@ -87,7 +87,7 @@ def _read(path, task, args, labelled=True):
 
 def run_search(args):
     from pet_keras.cloze.task import Task
-    from pet_keras.experiments.triggers import search_triggers
+    from pet_keras.classifiers.search.triggers import search_triggers
     task, checkpoint = Task.load(args.task), open_checkpoint(args)
     found = search_triggers(task, _read(args.labelled, task, args), checkpoint, _read(args.dev, task, args),
                             args.triggers, args.pattern, args.candidates, args.passes, seed=args.seed, verbose=1)
@@ -97,7 +97,7 @@ def run_search(args):
 
 def run_words(args):
     from pet_keras.cloze.task import Task
-    from pet_keras.experiments.word_search import search_words
+    from pet_keras.classifiers.search.words import search_words
     task, checkpoint = Task.load(args.task), open_checkpoint(args)
     found = search_words(task, _read(args.labelled, task, args), checkpoint, args.pattern, _read(args.dev, task, args),
                          args.top, args.keep, fit={} if args.fine_tune else None)

@@ -107,6 +107,7 @@ def _add_settings(parser):
     add('--penalty', type=float, help="on the squares of a linear classifier's weights (default: the best of some on "
         'the dev texts)')
     add('--characters', type=int, metavar='N', help='of --method bag-of-words: runs of up to N characters (1 to 10, default 2)')
+    add('--triggers', type=int, metavar='N', help='of --method autoprompt: characters that are searched (default 3)')
     add('--shot-length', type=int, metavar='N', help='of --method priming: tokens a text that is shown (default '
         '24)')
     add('--seed', type=int, help='the same seed gives the same model (default 0)')

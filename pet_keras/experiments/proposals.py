@@ -5,11 +5,10 @@ import re
 import numpy as np
 
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
-from pet_keras.cloze.batching import question_batches
-from pet_keras.cloze.cloze import Cloze
+from pet_keras.classifiers.search.vocabulary import blank_log_probs
 from pet_keras.cloze.masking import segment
 from pet_keras.networks.fill import fill_mask
-from pet_keras.networks.models import build, model_inputs
+from pet_keras.networks.models import build
 
 _CLAUSE = re.compile(r'[，。！？；：,.!?;:\s~…、"“”()（）]+')
 
@@ -128,22 +127,3 @@ def preferred_words(task, pattern, labelled, checkpoint, top=5):
         tokens = [tokenizer.id_to_token(int(i)) for i in likely[np.argsort(-gain[likely])]]
         found[label] = [token for token in tokens if re.fullmatch(r'\w', token) and not token.isascii()][:top]
     return found
-
-
-def blank_log_probs(classifier, examples):
-    """Log-probabilities of every token in a blank of one token, float64 `[examples, vocab_size]`."""
-    model, causal = classifier.model, classifier.checkpoint.is_causal
-    one = Cloze(classifier.pattern, [(0, [classifier.tokenizer._token_mask_id])], classifier.tokenizer,
-                classifier.maxlen, causal)
-    questions, found = [one.questions(classifier.tokenize(example)) for example in examples], [None] * len(examples)
-    for batch, *inputs in question_batches(questions, 64):
-        logits = model(model_inputs(model, *inputs), training=False).numpy()[:, 0].astype('float64')
-        for i, row in zip(batch, logits):
-            found[i] = row - np.logaddexp.reduce(row)
-    return np.array(found)
-
-
-def writable_tokens(tokenizer, punctuation=''):
-    """Ids of the tokens that a text can be written in and is read back as: single Chinese characters, and these."""
-    return sorted(i for token, i in tokenizer._token_dict.items() if re.fullmatch('[\u4e00-\u9fff]', token) or (
-        token in set(punctuation) and i < tokenizer._vocab_size))

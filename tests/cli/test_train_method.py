@@ -35,7 +35,8 @@ def test_a_method_is_trained_evaluated_and_used_by_its_name(method, kind, traine
 
 @pytest.mark.parametrize('method,more', [
     ('bag-of-words', ('--penalty', '0.01', '--characters', 2)), ('frozen-features', ('--penalty', '0.01')),
-    ('priming', ('--shot-length', 20, '--seed', 1)), ('vat', ('--epsilon', '0.5', '--epochs', 1))])
+    ('priming', ('--shot-length', 20, '--seed', 1)), ('vat', ('--epsilon', '0.5', '--epochs', 1)),
+    ('autoprompt', ('--triggers', 1)), ('lm-bff', ('--epochs', 1))])
 def test_every_other_method_is_too(method, more, run, tiny, causal, reviews, tmp_path):
     if method.startswith(('bag', 'frozen')):
         pytest.importorskip('sklearn')

@@ -6,7 +6,7 @@ from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
-from pet_keras.experiments.triggers import _Search, search_triggers
+from pet_keras.classifiers.search.triggers import _Search, search_triggers
 
 TASK = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'})
 LABELLED = [Example('房间很干净', label='正面'), Example('又吵又脏', label='负面'), Example('好', label='正面'),

@@ -7,7 +7,7 @@ import numpy_bert
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
-from pet_keras.experiments.word_search import search_words
+from pet_keras.classifiers.search.words import search_words
 
 TASK = Task({'P1': '{text}很[MASK]'}, {'正面': '好', '负面': '差'})
 LABELLED = [Example('房间干净', label='正面'), Example('又吵又脏', label='负面'), Example('便宜', label='正面')]

@@ -9,10 +9,10 @@ from pet_keras.checkpoints.checkpoint import Checkpoint
 from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.metrics import log_softmax
+from pet_keras.classifiers.search.vocabulary import writable_tokens
 from pet_keras.cloze.batching import question_batches
 from pet_keras.cloze.prompt_pattern import prompt_pattern, unused_tokens
 from pet_keras.errors import UserError
-from pet_keras.experiments.proposals import writable_tokens
 from pet_keras.networks.models import model_inputs
 
 PUNCTUATION = ',.!?:;，。！？：；、'

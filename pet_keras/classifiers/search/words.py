@@ -7,8 +7,8 @@ import numpy as np
 from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.classifiers.metrics import log_softmax
+from pet_keras.classifiers.search.vocabulary import blank_log_probs, writable_tokens
 from pet_keras.errors import UserError
-from pet_keras.experiments.proposals import blank_log_probs, writable_tokens
 
 # words: dict label → word. Accuracy in percent and the mean log-probability of the right label, on the labelled texts
 # and on the dev texts, None without these
