@@ -14,7 +14,8 @@ from pet_keras.classifiers.loading import load
 from pet_keras.classifiers.pet.ensemble import Ensemble
 from pet_keras.classifiers.pet.pet import Pet
 
-STAGES = ['ensemble/generation0/P1-seed0', '.']
+# killed after these, and how many stages were done when it began
+STAGES = [('ensemble/generation0/P3-seed0', 0), ('ensemble/generation1/P1-seed0', 2), ('.', 3)]
 
 
 @pytest.fixture(scope='module')
@@ -42,28 +43,34 @@ def _killed_after(stage, command):
     return process.communicate()[0]
 
 
-def test_killed_after_any_stage_it_goes_on_and_ends_as_if_it_had_not_been(command, run, tmp_path):
+def test_killed_after_a_stage_of_any_kind_it_goes_on_and_ends_as_if_it_had_not_been(command, run, tmp_path):
     whole, out, labelled = str(tmp_path / 'whole'), str(tmp_path / 'out'), command()[command().index('--labelled') + 1]
-    command = functools.partial(command, '--dev', labelled, '--out')
+    command = functools.partial(command, '--dev', labelled, '--patterns', 'P1,P3', '--generations', 1, '--out')
     _, printed, _ = run(*command(whole))
     table = printed[printed.index('On the dev texts'):]
-    for k, stage in enumerate(STAGES):
+    for stage, k in STAGES:
         killed = _killed_after(os.path.join(out, stage), command(out))
         assert killed.count('done before') == k, killed
     status, printed, _ = run(*command(out))
-    assert status == 0 and printed.count('done before') == len(STAGES) and 'Epoch' not in printed
+    assert status == 0 and printed.count('done before') == 5 and 'Epoch' not in printed
     assert table.replace(whole, out) == printed[printed.index('On the dev texts'):]
-    for name in ('P1', 'mean', 'ensemble', 'distilled'):
+    for name in ('generation 0, P1', 'generation 1, P3', 'generation 1, mean', 'generation 1, ensemble', 'distilled'):
         assert '\n%s ' % name in table
     models = [load(folder) for folder in (whole, out)]
     np.testing.assert_array_equal(*[model.predict_proba(TEXTS) for model in models])
     np.testing.assert_array_equal(*[model.ensemble.predict_proba(TEXTS) for model in models])
+    for stage in ('', 'ensemble/generation1/P3-seed0'):
+        scores = [dict(np.load(os.path.join(folder, stage, 'scores.npz')))['dev'] for folder in (whole, out)]
+        assert scores[0].shape == (6, 2) and (scores[0] == scores[1]).all()
+        with open(os.path.join(out, stage, 'predictions.jsonl'), encoding='utf-8') as reader:
+            assert [json.loads(line)['text'] for line in reader] == TEXTS
     assert 'temperature was 2.0 and is 3.0' in run(*command(out, '--temperature', 3))[2]
 
     predicted = run('predict', '--model', out, write(tmp_path / 'a.txt', '\n'.join(TEXTS)))[1].splitlines()[1:]
     assert [line.split('\t')[1] for line in predicted] == models[0].predict(TEXTS)
     report = json.loads(run('evaluate', '--json', '--model', os.path.join(out, 'ensemble'), labelled)[1])
-    assert '%.2f' % report['accuracy'] in [line for line in table.splitlines() if line.startswith('ensemble')][0]
+    line, = [line for line in table.splitlines() if line.startswith('generation 1, ensemble')]
+    assert '%.2f' % report['accuracy'] in line
 
 
 @pytest.fixture

@@ -84,9 +84,7 @@ class Members(object):
                   model.label_scores(unlabelled), 'dev': model.label_scores(dev)}
         if dev:
             result['dev'] = report_of(dev, arrays['dev'], self.ensemble.labels)
-            with open(os.path.join(folder, 'predictions.jsonl'), 'w', encoding='utf-8') as writer:
-                rows = [Row(e, {k: v for k, v in e._asdict().items() if v is not None}, None) for e in dev]
-                write_predictions(writer, 'json', rows, self.ensemble.labels, soften(arrays['dev']))
+            write_dev(folder, dev, arrays['dev'], self.ensemble.labels)
         return self.run.finish(stage, result, **arrays)
 
     def _labelled_by_others(self, generation, i, folder):
@@ -120,6 +118,13 @@ class Members(object):
 def report_of(examples, scores, labels):
     """The classification report of scores float `[examples, labels]`."""
     return classification_report([e.label for e in examples], log_softmax(scores), labels)
+
+
+def write_dev(folder, examples, scores, labels):
+    """Writes a stage's predictions for the dev texts."""
+    with open(os.path.join(folder, 'predictions.jsonl'), 'w', encoding='utf-8') as writer:
+        rows = [Row(e, {k: v for k, v in e._asdict().items() if v is not None}, None) for e in examples]
+        write_predictions(writer, 'json', rows, labels, soften(scores))
 
 
 def row_of(name, report):

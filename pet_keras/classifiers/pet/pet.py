@@ -6,7 +6,7 @@ from pet_keras.checkpoints.shipped import DEFAULT
 from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.classifiers.model_folder import HEADER, write_json
 from pet_keras.classifiers.pet.ensemble import Ensemble
-from pet_keras.classifiers.pet.members import report_of, row_of
+from pet_keras.classifiers.pet.members import report_of, row_of, write_dev
 from pet_keras.classifiers.pet.soft_labels import combine, soften, write_labels
 from pet_keras.classifiers.pet.stages import Run, fit_once
 from pet_keras.classifiers.training import Trainer
@@ -89,7 +89,12 @@ class Pet(FineTuningClassifier):
             write_labels(os.path.join(run.folder, _SOFT), soft)
         fit_once(self, lambda **how: super(Pet, self).fit(soft, None, texts[2], **how, **settings), run.folder)
         dev = texts[2]
-        result, _ = done or run.finish('', {'dev': report_of(dev, self.label_scores(dev), self.labels)} if dev else {})
+        if not done:
+            scores = self.label_scores(dev)
+            if dev:
+                write_dev(run.folder, dev, scores, self.labels)
+            done = run.finish('', {'dev': report_of(dev, scores, self.labels)} if dev else {}, dev=scores)
+        result, _ = done
         self.report = found.report + ([dict(row_of('distilled', result['dev']), generation=None)] if dev else [])
         write_json(os.path.join(run.folder, 'report.json'), self.report)
 
