@@ -45,4 +45,4 @@ report = classifier.evaluate(test)
 print('%s, %s' % (args.regime, classifier.pattern.string))
 for label, figures in report['labels'].items():
     print('%s  precision %5.1f  recall %5.1f' % (label, figures['precision'], figures['recall']))
-print('accuracy on %d test texts: %.2f' % (len(test), report['accuracy']))
+print('accuracy on %d test texts: %.2f, area under the ROC curve %.3f' % (len(test), report['accuracy'], report['auc']))

@@ -35,4 +35,5 @@ classifier.fit(train, dev=dev, epochs=args.epochs, seed=args.seed, verbose=1)
 classifier.save(args.out)
 print('the prompt is in %s: %d bytes of rows' % (
     args.out, os.path.getsize(os.path.join(args.out, 'added.safetensors'))))
-print('accuracy on %d test texts: %.2f' % (len(test), classifier.evaluate(test)['accuracy']))
+report = classifier.evaluate(test)
+print('accuracy on %d test texts: %.2f, area under the ROC curve %.3f' % (len(test), report['accuracy'], report['auc']))

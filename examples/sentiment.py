@@ -53,7 +53,8 @@ elif args.regime == 'semi-supervised':
     classifier.fit(labelled, unlabelled, dev=dev, epochs=args.epochs, seed=args.seed, verbose=1)
 
 print('%s, %s' % (args.regime, classifier.pattern.string))
-print('accuracy on %d test texts: %.2f' % (len(test), classifier.evaluate(test)['accuracy']))
+report = classifier.evaluate(test)
+print('accuracy on %d test texts: %.2f, area under the ROC curve %.3f' % (len(test), report['accuracy'], report['auc']))
 if args.data:
     unseen = without(test, train)
     print('accuracy on the %d of them that do not stand in train: %.2f' % (

@@ -33,4 +33,5 @@ classifier = ClozeClassifier(task, args.checkpoint, prompt_pattern(args.prompt_t
                              prompt_encoder=args.prompt_encoder, seed=args.seed)
 print('trainable: %s' % [(w.name, tuple(w.shape)) for w in classifier.model.trainable_weights])
 classifier.fit(train, dev=dev, epochs=args.epochs, mask_rate=args.mask_rate, seed=args.seed, verbose=1)
-print('accuracy on %d test texts: %.2f' % (len(test), classifier.evaluate(test)['accuracy']))
+report = classifier.evaluate(test)
+print('accuracy on %d test texts: %.2f, area under the ROC curve %.3f' % (len(test), report['accuracy'], report['auc']))

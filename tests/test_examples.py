@@ -43,7 +43,7 @@ def example(monkeypatch, capsys):
 
 def _accuracy(printed, n):
     """The accuracy of the last line, which names the number of test texts."""
-    found = re.fullmatch(r'accuracy on %d test texts: (\d+\.\d\d)' % n, printed.splitlines()[-1])
+    found = re.fullmatch(r'accuracy on %d test texts: (\d+\.\d\d), area under the ROC curve [01]\.\d{3}' % n, printed.splitlines()[-1])
     assert found, printed
     return float(found.group(1))
 
@@ -87,7 +87,7 @@ def test_sentiment_reads_the_published_files_and_counts_the_unseen_lines_apart(e
     printed = example('sentiment.py', '--data', str(tmp_path), '--regime', 'semi-supervised', '--labelled', '8',
                       '--unlabelled', '4', '--epochs', '1', '--checkpoint', tiny)
     lines = printed.splitlines()
-    assert re.fullmatch(r'accuracy on 23 test texts: \d+\.\d\d', lines[-2])
+    assert re.fullmatch(r'accuracy on 23 test texts: \d+\.\d\d, area under the ROC curve [01]\.\d{3}', lines[-2])
     assert re.fullmatch(r'accuracy on the 20 of them that do not stand in train: \d+\.\d\d', lines[-1])
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pet_keras.checkpoints.checkpoint import Checkpoint
-from pet_keras.checkpoints.shipped import shipped_checkpoints
+from pet_keras.checkpoints.shipped import DEFAULT, shipped_checkpoints
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 
 
 def test_the_shipped_models_are_found_by_the_names_of_their_folders():
@@ -12,6 +13,10 @@ def test_the_shipped_models_are_found_by_the_names_of_their_folders():
     assert {'bert-mini-zh', 'bert-small-zh', 'gpt-mini-zh'} <= set(found)
     for name, folder in found.items():
         assert os.path.basename(folder) == name and os.path.isfile(os.path.join(folder, 'bert_config.json'))
+
+
+def test_the_default_is_the_larger_masked_model():
+    assert DEFAULT == ClozeClassifier().checkpoint.name == 'bert-small-zh'
 
 
 @pytest.mark.parametrize('name,size', [('bert-mini-zh', 4.8), ('bert-small-zh', 23.9), ('gpt-mini-zh', 4.8)])

@@ -152,6 +152,15 @@ def test_a_loss_that_is_no_number_stops_the_training(small):
         fit_new(small, LABELLED[:4], epochs=4, learning_rate=1e38)
 
 
+@pytest.mark.parametrize('train, pattern, epochs, rate, schedule', [
+    ('all', None, 6, default_learning_rate(16), 'linear'), ('prompt', '[unused1][MASK]{text}', 24, .01, 'constant'),
+    ('all', '[unused1][MASK]{text}', 6, default_learning_rate(16), 'linear')])
+def test_the_defaults_belong_to_what_trains(still, train, pattern, epochs, rate, schedule):
+    tuning = ClozeClassifier('sentiment', still, pattern, train=train).tuning
+    assert (tuning.epochs(True), tuning.schedule) == (epochs, schedule)
+    assert tuning.learning_rate(True) == pytest.approx(rate)
+
+
 def test_the_default_learning_rate_is_that_of_a_base_model_and_grows_for_small_ones():
     assert default_learning_rate(768) == pytest.approx(2e-5)
     assert default_learning_rate(384) == pytest.approx(8e-5)
