@@ -130,11 +130,15 @@ class Worker(object):
         self._trained, begun = dict(self._answers), time.perf_counter()  # also where it fails: it would again
         try:
             scored = self.learner.train(self._trained)
+        except UserError as e:
+            return self.send({'failed': 'The model could not be trained: %s' % e})
+        try:
             self.learner.classifier.save(os.path.join(self.folder, MODEL))
         except (UserError, OSError) as e:
-            return self.send({'failed': 'The model could not be trained: %s' % e})
-        self.send({'model': {'labels': len(self._trained), 'seconds': time.perf_counter() - begun,
-                             'agreement': self.learner.agreement}})
+            self.send({'failed': 'The model could not be saved: %s' % e})
+        else:
+            self.send({'model': {'labels': len(self._trained), 'seconds': time.perf_counter() - begun,
+                                 'agreement': self.learner.agreement}})
         self._tell(scored)
 
     def _estimate(self):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pet_keras.classifiers.active.estimates import folds
+from pet_keras.classifiers.active import learner as learner_module
 from pet_keras.classifiers.active.learner import ActiveLearner
 from pet_keras.classifiers.calibration import match_prior
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
@@ -118,6 +119,19 @@ def test_chosen_texts_are_open_ones_the_most_wanted_first(learner):
     learner.score(24)
     assert learner.choose(6, [23, 20], batch=2).tolist() == [22, 21, 19, 18, 17, 16]
     assert learner.choose(50, range(22)).tolist() == [23, 22] and len(learner.choose(3, range(24))) == 0
+
+
+def test_of_a_large_pile_a_strategy_looks_at_a_part_by_chance_and_at_all_that_is_labelled(learner, monkeypatch):
+    seen = []
+    monkeypatch.setattr(learner_module, '_MOST', 6)
+    learner.strategy = lambda proba, features, labelled, n, rng: seen.append(labelled.copy()) or np.flatnonzero(
+        ~labelled)[:n]
+    learner.score(24)
+    chosen = [learner.choose(6, [0, 1]).tolist()]
+    learner.trainings, learner.scored_by[:] = 1, 1
+    chosen.append(learner.choose(6, [0, 1]).tolist())
+    assert [(len(labelled), labelled.sum()) for labelled in seen] == [(8, 2)] * 2
+    assert set(chosen[0]) != set(chosen[1]) and not {0, 1} & set(sum(chosen, []))
 
 
 def test_only_scored_texts_are_chosen(learner):

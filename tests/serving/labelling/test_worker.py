@@ -160,6 +160,22 @@ def test_a_training_that_fails_is_said_and_scoring_goes_on(begin):
     assert 'could not be trained' in of(sent, 'failed')[0] and of(sent, 'doing')[-1] == 'resting'
 
 
+def test_a_full_disk_is_said_the_page_goes_on_and_with_room_the_next_model_is_saved(begin, tmp_path, monkeypatch):
+    def no_room(*_):
+        raise OSError(28, 'No space left on device')
+    worker, sent = begin()
+    monkeypatch.setattr(module.ActiveLearner, 'save_scores', no_room)
+    worker.take(answers(6))
+    with monkeypatch.context() as full:
+        full.setattr(ClozeClassifier, 'save', no_room)
+        run(worker)
+    assert 'could not be saved: [Errno 28] No space left' in of(sent, 'failed')[0] and not of(sent, 'model')
+    assert of(sent, 'doing')[-1] == 'resting' and of(sent, 'wanted')
+    worker.take(answers(12))
+    run(worker)
+    assert of(sent, 'model')[0]['labels'] == 12 and load(str(tmp_path / 'model')).labels == ['正面', '负面']
+
+
 def test_patterns_are_proposed_and_a_word_outside_the_vocabulary_is_said(begin):
     worker, sent = begin(None)
     worker.take({'propose': {'好评': ['好评'], '差评': ['差评']}})
