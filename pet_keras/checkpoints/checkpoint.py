@@ -177,9 +177,9 @@ class Checkpoint(object):
 
         Full-width punctuation that the vocabulary lacks (`，`) is read as its half-width form (`,`).
         """
-        from pet_keras.backend import Tokenizer
+        from pet_keras.checkpoints.fast_tokenizer import FastTokenizer
         wide = {chr(n): chr(n - 0xfee0) for n in range(0xff01, 0xff5f)}
-        tokenizer = Tokenizer(self.vocab, do_lower_case=self.config['do_lower_case'], token_translate={
+        tokenizer = FastTokenizer(self.vocab, do_lower_case=self.config['do_lower_case'], token_translate={
             w: narrow for w, narrow in wide.items() if w not in self.vocab and narrow in self.vocab})
         if '[MASK]' not in self.vocab:  # a causal model answers before it would read the blank
             tokenizer._token_mask_id = tokenizer._token_unk_id
