@@ -55,6 +55,15 @@ def test_the_verdicts_in_docs_are_made_of_the_committed_records():
     assert shown and sorted(shown) == sorted(markdown(found).splitlines()[2:])
 
 
+def test_the_rows_of_the_guide_to_prompts_are_those_of_the_grids_tables():
+    def rows(*place):
+        with open(os.path.join(ROOT, *place), encoding='utf-8') as reader:
+            return [line for line in reader.read().splitlines() if re.match(r'\| (bert|gpt)-\w+-zh \|', line)]
+    shown = rows('docs', 'ptuning.md')
+    assert len(shown) > 10 and set(shown) <= {
+        row for name in ('sentiment', 'prompts') for row in rows('benchmarks', name, 'unshared.md')}
+
+
 # --- the README -----------------------------------------------------------------------------------------
 
 def _blocks(language, name='README.md'):
