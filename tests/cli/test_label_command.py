@@ -90,7 +90,8 @@ def test_thirty_texts_are_labelled_the_server_is_killed_meanwhile_and_the_model_
     texts, out = write(tmp_path / 'pile.txt', '\n'.join(PILE)), tmp_path / 'out'
     with socket.create_server(('127.0.0.1', 0)) as free:
         port = free.getsockname()[1]
-    args = texts, '--task', 'sentiment', '--checkpoint', tiny, '--out', out, '--every', 5, '--port', port
+    args = (texts, '--labels', '好评=好,差评=差', '--pattern', '住得真[MASK]。{text}', '--checkpoint', tiny, '--out', out,
+            '--every', 5, '--port', port)
     first = begin(*args)
     page.goto(first.url)
     page.wait_for_selector('#labels button:enabled')
@@ -111,11 +112,12 @@ def test_thirty_texts_are_labelled_the_server_is_killed_meanwhile_and_the_model_
     assert status == 0 and 'learned from 30 of them' in error and '30 labels are in' in error
     found = read_examples(str(out / 'labels.tsv'))
     assert sorted(e.text for e in found) == sorted(PILE)
-    assert {(e.text[0], e.label) for e in found} == {('房', '正面'), ('又', '负面')}
+    assert {(e.text[0], e.label) for e in found} == {('房', '好评'), ('又', '差评')}
     with open(str(out / 'answers.jsonl'), encoding='utf-8') as reader:
         assert len({json.loads(line)['id'] for line in reader}) == 30
     assert main(['predict', '--model', str(out / 'model'), texts, '--out', str(tmp_path / 'answers')]) == 0
-    assert load(str(out / 'model')).trained_on['labelled'] == 30
+    model = load(str(out / 'model'))
+    assert model.trained_on['labelled'] == 30 and model.pattern.string == '住得真[MASK]。{text}'
     third = begin(*args)
     assert third.said.startswith('30 texts, 30 labelled')
     urllib.request.urlopen(third.url).close()  # it serves: until then a signal ends it as any process
