@@ -72,7 +72,10 @@ def _labels(axes, rows, test, folder):
     for name, points in lines.items():
         axes.errorbar([n for n, _ in points], [statistics.mean(v) for _, v in points],
                       [statistics.stdev(v) if len(v) > 1 else 0. for _, v in points], label=', '.join(name), capsize=3)
+    counts = sorted({n for points in lines.values() for n, _ in points})
     axes.set_xscale('log')
+    axes.set_xticks(counts, counts)
+    axes.minorticks_off()
     axes.set_xlabel('labelled texts')
     axes.set_ylabel('accuracy (%), mean ± sd over seeds')
     _legend(axes)
