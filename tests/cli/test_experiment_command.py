@@ -214,8 +214,8 @@ def test_what_ends_a_grid_early_says_what_is_done(grid, run, tmp_path, monkeypat
 def test_a_run_that_fails_is_named_and_the_others_are_done(grid, inside, run, tmp_path, monkeypatch):
     start = schedule.Schedule._start
 
-    def failing(plan, job):
-        process = start(plan, job) if job.run['method'] == 'zero-shot' else subprocess.Popen(
+    def failing(plan, jobs):
+        process = start(plan, jobs) if jobs[0].run['method'] == 'zero-shot' else subprocess.Popen(
             [sys.executable, '-S', '-c', 'raise SystemExit(2)'], stdin=subprocess.PIPE)
         process.said = open(os.devnull, 'rb')
         return process
