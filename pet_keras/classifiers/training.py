@@ -288,8 +288,8 @@ def _dataset(batches):
     batches = iter(batches)
     first = next(batches)
     signature = tf.nest.map_structure(lambda part: tf.TensorSpec([None] * part.ndim, part.dtype), first)
-    once = [itertools.chain([first], batches)]  # taken out when read: TensorFlow keeps the function below for good
-    dataset = tf.data.Dataset.from_generator(lambda: once.pop(), output_signature=signature)
+    once = [itertools.chain([first], batches)]  # taken out when read: TensorFlow keeps what it reads by for good
+    dataset = tf.data.Dataset.from_generator(once.pop, output_signature=signature)
     options = tf.data.Options()
     options.autotune.enabled = False  # its thread sleeps for seconds, and the end of an epoch would wait for it
     return dataset.prefetch(2).with_options(options)

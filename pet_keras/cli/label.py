@@ -48,8 +48,8 @@ def run(args):
     if args.every < 1 or args.seed < 0 or (args.maxlen or 1) < 1:
         raise UserError('--every and --maxlen are at least 1, --seed is 0 or more.')
     check_serve_extra('label')
-    from pet_keras.serving.labelling.app import build_app
     from pet_keras.classifiers.active.strategies import STRATEGIES
+    from pet_keras.serving.labelling.app import build_app
     from pet_keras.serving.labelling.background import Background
     from pet_keras.serving.labelling.board import Board
     from pet_keras.serving.labelling.desk import Desk

@@ -108,13 +108,13 @@ class Schedule(object):
                         raise OSError('A record could not be written: %s' % _said(process))
                 if not finished:
                     continue
-                without = self.missing()  # a choice may be decided now
-                waiting = [job for job in without if job.key not in begun]
+                missing = self.missing()  # a choice may be decided now
+                waiting = [job for job in missing if job.key not in begun]
                 left = waiting + [job for jobs, _ in running for job in jobs]
                 done += sum(len(jobs) for jobs, _ in finished)
                 until = self._until(left, (time.time() - started) * self.jobs / done)
                 for jobs, process in finished:
-                    failed = [job for job in jobs if process.returncode and job in without]
+                    failed = [job for job in jobs if process.returncode and job in missing]
                     said = failed and _said(process)
                     errors += [(job, said) for job in failed]
                     for job in jobs:

@@ -1,4 +1,6 @@
 """A person who labels, simulated: texts whose labels are known are asked for as a strategy wants them."""
+import itertools
+
 from pet_keras.classifiers.active.learner import ActiveLearner
 from pet_keras.data.spool import Relabelled
 
@@ -28,11 +30,11 @@ def learn_as_asked(classifier, pile, strategy, counts, seed=0, **settings):
         if strategy == 'random':  # chance asks no model
             after = counts[-1]
         answers.update({int(i): pile[i].label for i in learner.choose(after - before, answers, _BATCH)})
-        for n in range(before + 1, after + 1):
-            some = dict(list(answers.items())[:n])
-            if n == after < counts[-1]:
+        for n in [n for n in counts if before < n < after] + [after]:
+            some = dict(itertools.islice(answers.items(), n))
+            if n == after < counts[-1]:  # more are chosen by what this model says
                 learner.train(some)
-            elif n in counts:
+            else:
                 learner.learn(some)
             if n in counts:
                 yield [pile[i] for i in some]
