@@ -105,32 +105,38 @@ def _tables(grid, found, out, plots):
         rows = tables.rows_of(found, grid.published, test, out)
         text = '%s: %s. %s\n\n%s\n\n%s' % (grid.name, test, ' '.join(tables.notes(found, test)), MARKS,
                                            tables.markdown(rows))
-        print('\n' + text, end='')
-        for ending, content in (('md', text), ('csv', tables.comma_separated(rows)), ('tex', tables.latex(rows))):
-            with open(os.path.join(out, '%s.%s' % (test.replace(' ', '_'), ending)), 'w', encoding='utf-8') as writer:
-                writer.write(content)
-        _savings(rows, test, out)
+        name = test.replace(' ', '_')
+        _show(text, out, name + '.md')
+        _write(tables.comma_separated(rows), out, name + '.csv')
+        _write(tables.latex(rows), out, name + '.tex')
+        _savings(rows, test, out, 'labels_saved_%s.md' % name)
         if plots:
             from pet_keras.experiments.plots import write_plots
             print('\n'.join(write_plots(rows, test, out, os.path.join(out, 'plots'))))
     _claims(grid, found, out)
 
 
-def _savings(rows, test, out):
+def _savings(rows, test, out, name):
     from pet_keras.experiments.savings import markdown, savings
     found = savings(rows)
     if found:
-        text = '%s: how many labels in random order it takes for the same figure.\n\n%s' % (test, markdown(found, rows))
-        print('\n' + text, end='')
-        with open(os.path.join(out, 'labels_saved_%s.md' % test.replace(' ', '_')), 'w', encoding='utf-8') as writer:
-            writer.write(text)
+        _show('%s: how many labels in random order it takes for the same figure.\n\n%s' % (test, markdown(found)), out,
+              name)
 
 
 def _claims(grid, found, out):
     from pet_keras.experiments.claims import judge, markdown
     verdicts = [verdict for claim in grid.claims for verdict in judge(claim, found, out)]
     if verdicts:
-        text = '%s: claims. %s\n\n%s' % (grid.name, INTERVALS, markdown(verdicts))
-        print('\n' + text, end='')
-        with open(os.path.join(out, 'claims.md'), 'w', encoding='utf-8') as writer:
-            writer.write(text)
+        _show('%s: claims. %s\n\n%s' % (grid.name, INTERVALS, markdown(verdicts)), out, 'claims.md')
+
+
+def _show(text, out, name):
+    """Prints a table, and writes it to a file of the folder `out`."""
+    print('\n' + text, end='')
+    _write(text, out, name)
+
+
+def _write(text, out, name):
+    with open(os.path.join(out, name), 'w', encoding='utf-8') as writer:
+        writer.write(text)

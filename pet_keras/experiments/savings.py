@@ -3,8 +3,8 @@ import collections
 import math
 import statistics
 
-# needed: {figure: (the fewest labels with which random order reaches it, …)}, see `savings`
-Saving = collections.namedtuple('Saving', 'task checkpoint method pattern labels figures needed')
+# figures, needed: dicts by FIGURES, see `savings`; fewest, most: the labels between which random order was measured
+Saving = collections.namedtuple('Saving', 'task checkpoint method pattern labels figures needed fewest most')
 FIGURES = ('accuracy', 'AUC')
 
 
@@ -16,17 +16,22 @@ def savings(rows):
     infinity where it is not with its most.
     """
     curves, found = {}, []
-    for row in rows:
-        if row['records'][0].get('strategy') == 'random':
-            points = curves.setdefault(_where(row), {})
-            points[int(row['labels'])] = _means(row)
-    for row in rows:
-        if row['records'][0].get('strategy', 'random') != 'random' and len(curves.get(_where(row), {})) > 1:
-            figures, curve = _means(row), sorted(curves[_where(row)].items())
+    chosen = [row for row in rows if 'strategy' in row['records'][0]]
+    for row in chosen:
+        if _is_random(row):
+            curves.setdefault(_where(row), {})[int(row['labels'])] = _means(row)
+    for row in chosen:
+        curve = sorted(curves.get(_where(row), {}).items())
+        if not _is_random(row) and len(curve) > 1:
+            figures = _means(row)
             needed = {name: _reached([(n, of[name]) for n, of in curve], figures[name]) for name in figures}
             found.append(Saving(row['task'], row['checkpoint'], row['method'], row['pattern'], int(row['labels']),
-                                figures, needed))
+                                figures, needed, curve[0][0], curve[-1][0]))
     return found
+
+
+def _is_random(row):
+    return row['records'][0]['strategy'] == 'random'
 
 
 def _where(row):
@@ -50,21 +55,21 @@ def _reached(curve, wanted):
     return math.inf
 
 
-def markdown(found, rows):
+def markdown(found):
     """The Savings as a table."""
-    counts = [int(row['labels']) for row in rows if row['records'][0].get('strategy') == 'random']
     names = ('task', 'checkpoint', 'strategy', 'pattern', 'labels', 'accuracy', 'random order needs', 'AUC',
              'random order needs')
     lines = ['| %s |' % ' | '.join(names), '|' + ' --- |' * len(names)]
     for one in found:
         cells = [one.task, one.checkpoint, one.method, one.pattern, one.labels]
         for name, form in zip(FIGURES, ('%.1f', '%.3f')):
-            cells += [form % one.figures[name], _number(one.needed[name], counts)] if name in one.figures else ['', '']
+            cells += [form % one.figures[name], _number(one, name)] if name in one.figures else ['', '']
         lines.append('| %s |' % ' | '.join(map(str, cells)))
     return '\n'.join(lines) + '\n'
 
 
-def _number(needed, counts):
+def _number(saving, name):
+    needed = saving.needed[name]
     if needed == 0.:
-        return '%d or fewer' % min(counts)
-    return 'more than %d' % max(counts) if math.isinf(needed) else '%.0f' % needed
+        return '%d or fewer' % saving.fewest
+    return 'more than %d' % saving.most if math.isinf(needed) else '%.0f' % needed
