@@ -34,6 +34,9 @@ paired bootstrap over texts and runs), ?: tested on other texts; ◂: the best o
 INTERVALS = """\
 Figures × 100; the interval (95 %) is that of a paired bootstrap over texts and runs. "Cannot be told": it holds 0."""
 
+COSTS = """\
+Medians over the runs; times are by the clock, so other work beside it makes them longer. Memory is the process' peak."""
+
 
 def add_parser(commands):
     parser = add_command(commands, 'experiment', run, 'Runs a grid of checkpoint × task × method × pattern × labels × '
@@ -113,7 +116,14 @@ def _tables(grid, found, out, plots):
         if plots:
             from pet_keras.experiments.plots import write_plots
             print('\n'.join(write_plots(rows, test, out, os.path.join(out, 'plots'))))
+    _costs(found, out)
     _claims(grid, found, out)
+
+
+def _costs(found, out):
+    from pet_keras.experiments.costs import costs, markdown
+    if found:
+        _show('What each method costs. %s\n\n%s' % (COSTS, markdown(costs(found))), out, 'costs.md')
 
 
 def _savings(rows, test, out, name):

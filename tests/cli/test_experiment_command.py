@@ -149,12 +149,16 @@ def test_the_guides_experiment_runs_as_it_says(inside, tiny, tmp_path, monkeypat
     assert 'P-tuning, fit.learning_rate=0.003, 4 tokens, 16, seed 0: not known yet' in printed[0]
     assert 'Runs of what `choose` decides come on top' in printed[0]
     assert '11 done, 0 left' in printed[1]
-    rows = [line for line in printed[2].splitlines() if line.startswith('| bert-mini-zh')]
+    figures, costs = printed[2].split('What each method costs.')
+    rows = [line for line in figures.splitlines() if line.startswith('| bert-mini-zh')]
     assert len(rows) == 5 and all('±' in row for row in rows[2:]) and '◂' in printed[2]
     assert re.search(r'Chosen on dev: bert-mini-zh, P-tuning: fit.learning_rate 0.0\d+\.', printed[2])
     verdicts = re.findall(r'^\| (.+) \| .* \| (?:holds|does not hold|cannot be told) \|$', printed[2], re.M)
     assert [line.split(' | ')[0] for line in verdicts] == ['P3 is the better pattern', 'few-shot beats zero-shot']
-    assert (tmp_path / 'mine' / 'claims.md').read_text(encoding='utf-8') in printed[2]
+    assert [line.split(' | ')[1] for line in costs.splitlines() if line.startswith('| bert-mini-zh')] == [
+        'zero-shot', 'few-shot', 'P-tuning']
+    for name in ('costs.md', 'claims.md'):
+        assert (tmp_path / 'mine' / name).read_text(encoding='utf-8') in printed[2]
     keys = {'key', 'resolved', 'chosen', 'withheld', 'shared', 'tests', 'dev', *WALL, *records.read('mine')[0]}
     table = guide[guide.index('## What a record holds'):]
     assert not [key for key in keys - {'name', 'only'} if '`%s`' % key not in table]

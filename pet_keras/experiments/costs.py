@@ -1,0 +1,42 @@
+"""What each method costs: weights that train, time of a step and of a prediction, memory, bytes saved."""
+import collections
+import statistics
+
+from pet_keras.experiments.tables import as_text
+
+# medians over its runs; None where no run has the figure (nothing is trained, no text predicted)
+Cost = collections.namedtuple('Cost', 'task checkpoint method labels parameters_trained step_seconds predict_seconds '
+                                      'peak_memory saved_bytes')
+_COLUMNS = ('task', 'checkpoint', 'method', 'labels', 'numbers trained', 'ms a step', 'ms a prediction', 'memory, MiB',
+            'saved, kB')
+
+
+def costs(found):
+    """Of records a Cost for each task, checkpoint, method and number of labels; patterns and seeds cost the same."""
+    groups = {}
+    for record in found:
+        labels = record['labelled'] or ''
+        groups.setdefault((record.get('name') or str(record['task']), record['checkpoint'], record['method'],
+                           as_text(labels)), []).append(record)
+    return [Cost(*identity, *(_median(same, name) for name in Cost._fields[4:])) for identity, same in groups.items()]
+
+
+def _median(found, name):
+    values = [record[name] for record in found if record.get(name) is not None]
+    return statistics.median(values) if values else None
+
+
+def markdown(found):
+    """The Costs as a table; the task is left out where there is but one."""
+    first = len({one.task for one in found}) < 2
+    lines = [_COLUMNS[first:], ['---'] * len(_COLUMNS[first:])]
+    for one in found:
+        lines.append(list(one[first:4]) + [
+            '%d' % (one.parameters_trained or 0), _form('%.0f', one.step_seconds, 1e3),
+            _form('%.1f', one.predict_seconds, 1e3), _form('%.0f', one.peak_memory, 2. ** -20),
+            _form('%.0f', one.saved_bytes, 1e-3)])
+    return '\n'.join('| %s |' % ' | '.join(cell.replace('|', '\\|') for cell in line) for line in lines) + '\n'
+
+
+def _form(form, value, unit):
+    return '' if value is None else form % (value * unit)
