@@ -168,8 +168,9 @@ def _check_patterns(run, task, checkpoint):
     from pet_keras.networks.prompt_start import add_tokens
     settings = run['settings']
     base = TextClassifier(task, checkpoint, settings.get('maxlen', 128), settings.get('dropout_rate'))
-    if run['classifier'] == 'pet':
+    if run['classifier'] in ('pet', 'autoprompt'):  # clozes without a pattern in `patterns`
         checkpoint.check()
+    if run['classifier'] == 'pet':
         Ensemble(task, checkpoint, **{k: settings[k] for k in ('patterns', 'seeds', 'weights') if k in settings})
     if not KINDS[run['classifier']].patterns:
         return

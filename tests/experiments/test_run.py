@@ -94,8 +94,9 @@ def test_a_causal_checkpoint_cannot_be_asked_before_the_text(check, causal):
 def test_a_checkpoint_without_head_cannot_fill_a_blank_but_be_fine_tuned(check, make_checkpoint, tmp_path):
     headless = make_checkpoint(tmp_path / 'headless', num_hidden_layers=1, head=False)
     check({'learn': 'labelled', 'classifier': 'fine-tuning'}, headless)
-    with pytest.raises(UserError, match='has no MLM head'):
-        check({}, headless)
+    for method in ({}, {'learn': 'labelled', 'classifier': 'autoprompt'}, {'learn': 'unlabelled', 'classifier': 'pet'}):
+        with pytest.raises(UserError, match='has no MLM head'):
+            check(method, headless)
 
 
 def test_a_file_with_an_unknown_label_and_a_task_that_is_not_there_are_named(check, small, tmp_path):
