@@ -1,9 +1,12 @@
 import json
 import os
+import re
 import shutil
 
 import pytest
 from safetensors.numpy import load_file, save_file
+
+import pet_keras
 
 SLOW_PART = 'pet_keras.networks.diagnosis.diagnose_mlm_head'
 
@@ -25,6 +28,14 @@ def test_checkpoint_list_names_the_shipped_model_and_inspect_describes_one(run, 
     found = json.loads(out)
     assert status == 0
     assert (found['family'], found['layers'], found['hidden_size'], found['max_position']) == ('bert', 1, 16, 64)
+
+
+def test_what_the_page_on_diagnosis_shows_is_what_the_command_prints(run):
+    root = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
+    with open(os.path.join(root, 'docs', 'diagnosis.md'), encoding='utf-8') as reader:
+        command, shown = re.search(r'^```\n\$ pet-keras (.*?)\n(.*?)^```', reader.read(), re.M | re.S).groups()
+    status, out, _ = run(*command.split())
+    assert status == 0 and re.fullmatch(re.escape(shown).replace('…\\\n', '(?:.*\n)*'), out), out
 
 
 def test_checkpoint_inspect_says_that_an_mlm_head_is_missing(run, make_checkpoint, tmp_path):
