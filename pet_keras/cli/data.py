@@ -47,8 +47,8 @@ def _add_check(actions):
     add('--near', type=float, default=0.8, help='near duplicates: the sets of character bigrams overlap by so much '
         '(default 0.8); 0 does not count them')
     add('--json', action='store_true', help='print everything as one JSON object')
-    add('--strict', action='store_true', help='exit with 1 if a row is empty or malformed, a text is repeated, shared '
-        'or has several labels')
+    add('--strict', action='store_true', help='exit with 1 if a row is empty or malformed, a text is repeated, nearly '
+        'so too, shared, or has several labels')
     _add_reading(add)
 
 

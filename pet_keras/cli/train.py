@@ -67,16 +67,16 @@ def _add_settings(parser):
     def add(option, **settings):
         parser.add_argument(option, default=argparse.SUPPRESS, **settings)
     add('--resume', action='store_true', help='go on with the interrupted run in --out')
-    add('--epochs', type=int, help='passes over the labelled texts (default 6, with --train prompt 24), or over the '
-        'unlabelled ones where there are no others (default 1)')
+    add('--epochs', type=int, help='passes over the labelled texts (default 6, of a prompt 24, a prefix 16, '
+        'adapters 8), or over the unlabelled ones where there are no others (default 1)')
     add('--batch-size', type=int, help='texts a step (default 8, or 16 for more than 1,000 texts; twice that for '
         'labelled and unlabelled texts together)')
     add('--accumulate', type=int, metavar='N', help='N batches make one step, at the memory of one batch '
         '(default 1)')
     add('--learning-rate', type=float, help="Adam's; default 2e-5 for a base model, more for a smaller one: 8e-5 for "
-        'bert-small-zh, 1.8e-4 for bert-mini-zh; with --train prompt 0.01, through an encoder 0.001')
+        'bert-small-zh, 1.8e-4 for bert-mini-zh; of a prompt or a prefix 0.01, through an encoder and of adapters 0.001')
     add('--schedule', choices=['linear', 'constant'], help='of the learning rate: falling to 0 over the run (default), '
-        'or constant (default with --train prompt)')
+        'or constant (default of a prompt and of a prefix)')
     add('--prompt-learning-rate', type=float, help="of the pattern's [unused] tokens, or their encoder, where all "
         'other weights train as well (default: as theirs)')
     add('--dropout-rate', type=float, help="while training (default: what the checkpoint's config says; 0 for the "
