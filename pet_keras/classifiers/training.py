@@ -100,6 +100,9 @@ class Trainer(object):
         for stream, size in list(zip(streams, sizes_of(streams, self.batch_size)))[1:] * bool(self.verbose):
             print('%d %s are read in all, of %d given.' % (steps * size, stream.texts.kind, len(stream.texts)))
         self.classifier.trained_on = self.classifier.learns_from(streams, dev)
+        self.classifier.trained_with = {  # now: a prompt's encoder is gone afterwards
+            'learning_rate': self.learning_rate, 'epochs': self.epochs, 'schedule': self.schedule,
+            'parameters_trained': sum(int(np.prod(variable.shape)) for variable in self._variables())}
         self.folder = self.out and TrainingState(self.out, self._settings(streams), self._variables(),
                                                 self.step.optimizer, self.workers.is_chief)
         with self.workers.watched(), self.folder or contextlib.nullcontext():

@@ -29,10 +29,10 @@ dev texts alone: a candidate never sees a test. All keys: docs/experiments.md.""
 
 MARKS = """\
 Accuracy in %, mean ± standard deviation over the runs; ≈: not distinguishable from the most accurate (95 % interval,
-paired bootstrap over texts and runs), ?: tested on other texts; ◂: the best on dev, the one to choose."""
+bootstrap over texts and Student's t over runs), ?: tested on other texts; ◂: the best on dev, the one to choose."""
 
 INTERVALS = """\
-Figures × 100; the interval (95 %) is that of a paired bootstrap over texts and runs. "Cannot be told": it holds 0."""
+Figures × 100; the interval (95 %) is of a bootstrap over texts and Student's t over runs. "Cannot be told": it holds 0."""
 
 COSTS = """\
 Medians over the runs; times are by the clock, so other work beside it makes them longer. Memory is the process' peak."""

@@ -6,7 +6,7 @@ from pet_keras.experiments.tables import as_text, rows_of, runs_of
 
 FIGURES = {'accuracy': accuracy, 'auc': area_under_roc}
 SELECTS = ('task', 'checkpoint', 'method', 'pattern', 'labelled')
-HOLDS, NOT, UNKNOWN = 'holds', 'does not hold', 'cannot be told'
+HOLDS, NOT, UNKNOWN, OTHER = 'holds', 'does not hold', 'cannot be told', 'tested on other texts'
 
 
 def judge(claim, found, folder):
@@ -14,7 +14,8 @@ def judge(claim, found, folder):
 
     with `claim`, `source`, `figure`, `task`, `checkpoint`, `more` and `less` (mean figures times 100), `difference`
     (points, lower, upper end; see `paired_bootstrap`), `runs` (of either side) and `verdict`: holds where the whole
-    interval is above 0, does not hold where it is below, else cannot be told. Empty where a side has no run yet.
+    interval is above 0, does not hold where it is below, else cannot be told. Where the sides' texts are not the same
+    there is no difference (None), and the verdict says so. Empty where a side has no run yet.
 
     Rows are compared like with like: where both sides have the same patterns (numbers of labels), those that both have;
     each side is the mean over its rows.
@@ -34,14 +35,15 @@ def judge(claim, found, folder):
                 here = [[row for row in side if row[key] in both] for side in here]
         runs = [_mean_of([runs_of(row['records'], claim['test'], folder, FIGURES[figure]) for row in side])
                 for side in here]
-        difference = paired_bootstrap(*runs, samples=2000) if all(runs) else None
-        if difference:
+        if all(runs):
+            difference = paired_bootstrap(*runs, samples=2000)
             verdicts.append({
                 'claim': claim['claim'], 'source': claim.get('source', ''), 'figure': figure, 'task': place[0],
                 'checkpoint': place[1] or ' / '.join('+'.join(sorted({row['checkpoint'] for row in s})) for s in here),
                 'more': 100. * mean_figure(runs[0]), 'less': 100. * mean_figure(runs[1]), 'difference': difference,
                 'runs': [len(side) for side in runs],
-                'verdict': HOLDS if difference[1] > 0 else NOT if difference[2] < 0 else UNKNOWN})
+                'verdict': OTHER if difference is None else HOLDS if difference[1] > 0 else NOT if (
+                    difference[2] < 0) else UNKNOWN})
     return verdicts
 
 
@@ -74,7 +76,8 @@ def markdown(verdicts):
     lines = ['| claim | source | task | checkpoint | figure | more | less | difference | runs | verdict |',
              '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |']
     for v in verdicts:
-        lines.append('| %s | %s | %s | %s | %s | %.1f | %.1f | %+.1f (%+.1f to %+.1f) | %s | %s |' % (
-            v['claim'], v['source'], v['task'], v['checkpoint'], v['figure'], v['more'], v['less'], *v['difference'],
+        difference = '%+.1f (%+.1f to %+.1f)' % v['difference'] if v['difference'] else '–'
+        lines.append('| %s | %s | %s | %s | %s | %.1f | %.1f | %s | %s | %s |' % (
+            v['claim'], v['source'], v['task'], v['checkpoint'], v['figure'], v['more'], v['less'], difference,
             ' / '.join(map(str, v['runs'])), v['verdict']))
     return '\n'.join(lines) + '\n'

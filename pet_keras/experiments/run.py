@@ -62,8 +62,9 @@ def _evaluate(classifier, run, task, texts, trained, begun):
     """The records of a run: `trained`, seconds that it learned; `begun`, when it was."""
     found = []
     same = {'train_seconds': round(trained, 2), 'step_seconds': classifier.step_seconds,
-            'parameters_trained': classifier.parameters_trained if run['learn'] else 0,
-            'resolved': _resolved(run, classifier), 'saved_bytes': _saved_bytes(classifier), 'left_out': texts.left_out,
+            'parameters_trained': classifier.trained_with.get('parameters_trained', classifier.parameters_trained)
+            if run['learn'] else 0,
+            'resolved': _resolved(classifier), 'saved_bytes': _saved_bytes(classifier), 'left_out': texts.left_out,
             'shared': texts.shared, 'checksums': texts.checksums, 'history': classifier.history,
             'fingerprint': fingerprint_of(classifier.checkpoint), 'versions': _versions()}
     for i, pattern in enumerate(run['patterns']):
@@ -212,16 +213,9 @@ def _name(run, pattern):
     return pattern or ('default' if KINDS[run['classifier']].patterns else '-')
 
 
-def _resolved(run, classifier):
+def _resolved(classifier):
     """What the library's defaults came to in this training: another version may have others."""
-    if not run['learn']:
-        return {}
-    tuning, labelled = classifier.tuning, 'labelled' in run['learn']
-    if 'epochs' not in arguments(run['classifier'])[1]:  # it learns in one go
-        return {}
-    defaults = {'learning_rate': tuning.learning_rate(labelled), 'epochs': tuning.epochs(labelled),
-                'schedule': tuning.schedule}
-    return {name: run['fit'].get(name) or value for name, value in defaults.items()}
+    return {name: value for name, value in classifier.trained_with.items() if name != 'parameters_trained'}
 
 
 def _report(examples, log_proba, labels):

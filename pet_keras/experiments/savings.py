@@ -1,5 +1,6 @@
 """Labels saved: how many texts chance must have labelled for the figure that a strategy reaches with fewer."""
 import collections
+import json
 import math
 import statistics
 
@@ -9,7 +10,8 @@ FIGURES = ('accuracy', 'AUC')
 
 
 def savings(rows):
-    """Of the rows of a test (see `tables.rows_of`) those of strategies, beside random order: a list of Saving.
+    """Of the rows of a test (see `tables.rows_of`) those of strategies, beside random order with the same settings: a
+    list of Saving.
 
     `figures` are means over the seeds. `needed` is read off the line through random order's means over the logarithm of
     the number of labels, where it first reaches the figure: a float; 0 where it is there with its fewest labels, and
@@ -35,7 +37,9 @@ def _is_random(row):
 
 
 def _where(row):
-    return row['task'], row['checkpoint'], row['pattern']
+    first = row['records'][0]
+    return row['task'], row['checkpoint'], row['pattern'], json.dumps(
+        [first.get(key) for key in ('classifier', 'learn', 'settings', 'fit', 'words')], sort_keys=True)
 
 
 def _means(row):

@@ -176,7 +176,7 @@ class Schedule(object):
             task = Task.load(run['task'])
             scoring = [task.scoring(), [pattern.string for pattern in task.patterns.values()]]
             if run['task'] not in shipped_tasks():
-                scoring.append(task.aliases)  # they say what the labels in the files mean
+                scoring += [task.aliases, list(task.patterns)]  # what the labels in the files mean; which is P1
             self._tasks[run['task']] = hashlib.sha256(json.dumps(scoring, sort_keys=True).encode()).hexdigest()
         return dict(found, task=self._tasks[run['task']])
 

@@ -77,10 +77,13 @@ def test_so_many_of_each_label_can_be_named(tmp_path, verdicts):
     assert found['verdict'] == HOLDS
 
 
-def test_nothing_is_said_of_what_has_not_run_or_ran_on_other_texts(tmp_path, verdicts):
+def test_what_has_not_run_has_no_verdict_and_what_ran_on_other_texts_no_difference(tmp_path, verdicts):
     record(tmp_path, _right(.8), method='a')
     record(tmp_path, _right(.8), method='b', texts='y')
-    assert verdicts({'method': 'a'}, {'method': 'b'}) == verdicts({'method': 'a'}, {'method': 'c'}) == []
+    assert verdicts({'method': 'a'}, {'method': 'c'}) == []
+    found, = verdicts({'method': 'a'}, {'method': 'b'})
+    assert found['difference'] is None
+    assert markdown([found]).endswith('| – | 1 / 1 | tested on other texts |\n')
 
 
 def test_a_claim_may_be_about_the_area_under_the_curve(tmp_path, verdicts):

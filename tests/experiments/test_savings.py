@@ -42,3 +42,12 @@ def test_less_than_random_order_with_its_fewest_labels_is_said_so(rows):
 
 def test_without_random_order_there_is_nothing_to_compare_with(rows):
     assert savings(rows(mix=[[5, 7, 9]])) == []
+
+
+def test_each_way_of_training_has_its_own_random_order(rows, tmp_path):
+    rows(random=[[4, 6, 8]], mix=[[5, 7, 9]])
+    for n, right in ((20, 8), (40, 9)):
+        record(str(tmp_path), [True] * right + [False] * (10 - right), method='random, longer', strategy='random',
+               labelled=n, seed=0, fit={'epochs': 9})
+    one, *_ = savings(rows())
+    assert one.needed['accuracy'] == pytest.approx(20 * 2 ** .5)

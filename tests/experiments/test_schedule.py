@@ -84,18 +84,21 @@ def test_a_record_of_other_settings_is_not_taken(plan, small, change, tmp_path):
     assert before.key != after.key
 
 
-def test_a_changed_file_and_a_changed_meaning_of_labels_are_other_runs(plan, small, tmp_path):
-    text = '{"patterns": {"P1": "[MASK]{text}"}, "labels": {"a": "不", "b": "很"}, "aliases": {"%s": "1", "%s": "0"}}'
+def test_a_changed_file_and_a_changed_meaning_of_labels_or_of_a_patterns_name_are_other_runs(plan, small, tmp_path):
+    text = '{"patterns": {"P1": "[MASK]{text}", "P2": "很[MASK]{text}"}, "labels": {"a": "不", "b": "很"}, "aliases": {"%s": "1", "%s": "0"}}'
     (tmp_path / 'own.json').write_text(text % ('a', 'b'), encoding='utf-8')
     small.update(task=str(tmp_path / 'own.json'), methods={'zero-shot': {'patterns': 'P1'}})
     found = plan()
     keys = [found.missing()[0].key]
-    (tmp_path / 'own.json').write_text(text % ('b', 'a'), encoding='utf-8')
-    keys.append(Schedule(found.grid, found.out).missing()[0].key)
+    other = text % ('a', 'b')
+    for changed in (text % ('b', 'a'), other.replace('P1', 'P3').replace('P2', 'P1').replace('P3', 'P2')):
+        (tmp_path / 'own.json').write_text(changed, encoding='utf-8')
+        keys.append(Schedule(found.grid, found.out).missing()[0].key)
+    (tmp_path / 'own.json').write_text(other, encoding='utf-8')
     with open(str(tmp_path / 'test.tsv'), 'a', encoding='utf-8') as writer:
         writer.write('新\t1\n')
     keys.append(Schedule(found.grid, found.out).missing()[0].key)
-    assert len(set(keys)) == 3
+    assert len(set(keys)) == 4
 
 
 def test_one_model_under_two_names_runs_once_and_has_both_rows(plan, monkeypatch):

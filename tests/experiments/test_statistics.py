@@ -46,21 +46,26 @@ def test_mcnemar_of_many_texts_is_a_number():
 
 # --- bootstrap --------------------------------------------------------------------------------------------
 
-def _by_hand(a, b, runs_too, samples=2000):
-    """2.5 and 97.5 percentiles of the difference in points, drawn one by one: `a`, `b` `[runs][texts]`."""
-    draw, found, n = random.Random(3), [], len(a[0])
+def _by_hand(a, b, samples=2000):
+    """2.5 and 97.5 percentiles of the difference in points, texts drawn one by one: `a`, `b` `[texts]`."""
+    draw, found, n = random.Random(3), [], len(a)
     for _ in range(samples):
         texts = [draw.randrange(n) for _ in range(n)]
-        runs = [draw.randrange(len(a)) for _ in a] if runs_too else range(len(a))
-        found.append(100. * sum(int(a[r][t]) - int(b[r][t]) for r in runs for t in texts) / n / len(a))
+        found.append(100. * sum(int(a[t]) - int(b[t]) for t in texts) / n)
     return sorted(found)[samples // 40], sorted(found)[-samples // 40 - 1]
+
+
+def _flat(*figures, first=0):
+    """A row of runs whose figures do not depend on which texts are drawn."""
+    return {first + i: Run('x', 9, lambda weights, value=value: np.full(len(weights), value))
+            for i, value in enumerate(figures)}
 
 
 def test_the_interval_of_two_runs_is_that_of_drawing_texts():
     a, b = _right(150, .8, 1), _right(150, .7, 2)
     difference, low, high = paired_bootstrap(_row(a), _row(b))
     assert difference == pytest.approx(100. * (a.mean() - b.mean()))
-    assert (low, high) == pytest.approx(_by_hand([a.tolist()], [b.tolist()], False), abs=.8)
+    assert (low, high) == pytest.approx(_by_hand(a.tolist(), b.tolist()), abs=.8)
 
 
 def test_it_is_as_wide_as_the_formula_says():
@@ -70,18 +75,34 @@ def test_it_is_as_wide_as_the_formula_says():
     assert high - low == pytest.approx(2 * 1.96 * spread, rel=.05)
 
 
-def test_runs_are_drawn_as_well_so_seeds_that_differ_widen_it():
-    a = [_right(120, share, i) for i, share in enumerate([.5, .7, .9])]
-    b = [_right(120, .6, 10 + i) for i in range(3)]
-    _, low, high = paired_bootstrap(_row(*a), _row(*b))
-    assert (low, high) == pytest.approx(_by_hand([r.tolist() for r in a], [r.tolist() for r in b], True), abs=1.8)
-    one = paired_bootstrap(_row(np.mean(a, axis=0)), _row(np.mean(b, axis=0)))
-    assert high - low > 1.5 * (one[2] - one[1])
+T = {1: 12.706, 2: 4.303, 4: 2.776}  # 97.5 % quantiles of Student's t, from a table
+
+
+@pytest.mark.parametrize('a, b, first, error, freedom', [
+    ((.5, .7, .9), (.6, .6, .6), 0, .2 / 3 ** .5, 2), ((.5, .7, .9), (.4, .6, .8), 0, 0., 1),
+    ((.5, .7), (.4, .4), 0, .02 ** .5 / 2 ** .5, 1), ((.5, .7, .9), (.4, .6, .8), 9, (2 * .04 / 3) ** .5, 4),
+    ((.5, .7, .9), (.6,), 0, .2 / 3 ** .5, 2), ((.8,), (.5,), 0, 0., 1)])
+def test_what_seeds_add_is_students_t(a, b, first, error, freedom):
+    difference, low, high = paired_bootstrap(_flat(*a), _flat(*b, first=first))
+    expected = 100. * (np.mean(a) - np.mean(b))
+    half = 100. * T[freedom] * error
+    assert difference == pytest.approx(expected)
+    assert (low, high) == pytest.approx((expected - half, expected + half), rel=.04, abs=1e-4)
+
+
+def test_three_runs_that_differ_by_chance_alone_are_seldom_told_apart():
+    told = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        a, b = ([rng.random(200) < .8 + .05 * rng.normal() for _ in range(3)] for _ in range(2))
+        _, low, high = paired_bootstrap(_row(*a), _row(*b), samples=200)
+        told += low > 0 or high < 0
+    assert told <= 10
 
 
 def test_rows_of_the_same_seeds_are_compared_seed_by_seed():
-    b = [_right(400, share, i) for i, share in enumerate([.3, .5, .9])]
-    a = [np.where(np.arange(400) < 40, True, right) for right in b]  # better by as much for every seed
+    right = [_right(400, share, i) for i, share in enumerate([.3, .5, .9])]
+    a, b = ([np.where(np.arange(400) < 40, first, r) for r in right] for first in (True, False))  # 10 points each
     paired = paired_bootstrap(_row(*a), _row(*b))
     others = paired_bootstrap(_row(*a), {7 + seed: run for seed, run in _row(*b).items()})
     assert paired[1] > 0 and others[1] < 0 and paired[0] == pytest.approx(others[0])
@@ -93,8 +114,8 @@ def test_a_row_is_not_distinguishable_from_itself():
 
 
 def test_seeds_may_have_texts_of_their_own_if_both_rows_have_them():
-    a = {0: _run(_right(30, .9, 1), 'x'), 1: _run(_right(50, .9, 2), 'y')}
-    b = {0: _run(_right(30, .2, 3), 'x'), 1: _run(_right(50, .2, 4), 'y')}
+    a, b = ({seed: _run(_right(n, share, seed + int(10 * share)), name) for seed, (name, n) in enumerate(
+        [('x', 30), ('y', 50), ('z', 40)])} for share in (.9, .2))
     difference, low, high = paired_bootstrap(a, b)
     assert low > 0
     assert difference == pytest.approx(100. * np.mean([mean_figure({0: a[s]}) - mean_figure({0: b[s]}) for s in a]))

@@ -32,6 +32,8 @@ class ActiveLearner(object):
         batch_size: texts a step of scoring.
         settings: of the training, see `TextClassifier.fit`.
 
+    Raises: UserError for an unknown strategy, and a classifier whose prompt or prefix has an encoder.
+
     Attributes:
         proba: float32 `[texts, labels]`, what the model that scored a text last made of it; nan where none has.
         features: float16 `[texts, hidden_size]`, the hidden state at the blank (of a fine-tuned model at `[CLS]`).
@@ -46,6 +48,10 @@ class ActiveLearner(object):
     def __init__(self, classifier, examples, strategy='mix', seed=0, batch_size=32, **settings):
         if strategy not in STRATEGIES:
             raise UserError('No strategy %r; choose one of %s.' % (strategy, ', '.join(STRATEGIES)))
+        way = classifier.tuning.settings()
+        if way.get('prompt_encoder') or way.get('mlp'):
+            raise UserError('A strategy trains again and again from the start, and the encoder of a prompt, or the mlp of '
+                            'a prefix, is gone after the first training: leave it out.')
         self.classifier, self.examples = classifier, classifier.examples(examples)
         self.strategy, self.seed, self.batch_size, self.settings = STRATEGIES[strategy], seed, batch_size, settings
         n, self.labels = len(self.examples), classifier.labels
@@ -94,18 +100,26 @@ class ActiveLearner(object):
         return places
 
     def _read(self, places):
-        """Yields (places, scores `[places, labels]`, hidden states `[places, hidden_size]`), a batch at a time."""
+        """Yields (places, scores `[places, labels]`, hidden states `[places, hidden_size]`); of a text that is read in
+        parts (`long`) the means over them."""
         classifier = self.classifier
         if self._network is None:  # made once: all trainings share it
             network, _ = classifier.build_scorer()
             self._network = keras.models.Model(network.inputs, [network.output, classifier.transformer.encoded])
             self._run = tf.function(self._forward, [tf.TensorSpec([None, None], 'int32')] * 3, autograph=False)
-        questions = [classifier.questions(classifier.tokenize(self.examples[i])) for i in places]
-        for batch, *inputs in question_batches(questions, self.batch_size) if questions else ():
+        asked = [(row, classifier.questions(part)) for row, i in enumerate(places)
+                 for part in classifier.parts(classifier.tokenize(self.examples[i]))]
+        rows, found = np.array([row for row, _ in asked], int), [
+            np.zeros((len(places), size)) for size in (len(self.labels), self.features.shape[1])]
+        for batch, *inputs in question_batches([questions for _, questions in asked], self.batch_size) if asked else ():
             with precision(classifier.precision):
                 scores, hidden = (part.numpy() for part in self._run(*map(tf.constant, inputs)))
             # several questions about one text, where its label words have different lengths
-            yield places[batch], scores, hidden[:, 0].reshape(len(batch), -1, hidden.shape[-1]).mean(axis=1)
+            hidden = hidden[:, 0].reshape(len(batch), -1, hidden.shape[-1]).mean(axis=1)
+            for sums, part in zip(found, (scores, hidden)):
+                np.add.at(sums, rows[batch], part)
+        if asked:
+            yield (places, *(sums / np.bincount(rows)[:, None] for sums in found))
 
     def _forward(self, *inputs):
         return self._network(model_inputs(self._network, *inputs), training=False)

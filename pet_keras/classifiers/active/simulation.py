@@ -25,11 +25,13 @@ def learn_as_asked(classifier, pile, strategy, counts, seed=0, **settings):
     """
     learner, answers = ActiveLearner(classifier, Relabelled(pile), strategy, seed, **settings), {}
     while len(answers) < counts[-1]:
-        before, after = len(answers), min(max(_FIRST, 2 * len(answers)), counts[-1])
+        before, whole = len(answers), min(max(_FIRST, 2 * len(answers)), len(pile))
+        after = min(whole, counts[-1])
         learner.score(len(pile))
         if strategy == 'random':  # chance asks no model
-            after = counts[-1]
-        answers.update({int(i): pile[i].label for i in learner.choose(after - before, answers, _BATCH)})
+            whole = after = counts[-1]
+        chosen = learner.choose(whole - before, answers, _BATCH)[:after - before]
+        answers.update({int(i): pile[i].label for i in chosen})
         for n in [n for n in counts if before < n < after] + [after]:
             some = dict(itertools.islice(answers.items(), n))
             if n == after < counts[-1]:  # more are chosen by what this model says

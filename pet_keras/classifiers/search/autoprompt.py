@@ -25,7 +25,8 @@ class AutoPromptClassifier(AtOnce, ClozeClassifier):
 
     def learn(self, labelled, dev, seed):
         check_hard(labelled, 'A text to search a pattern on')
-        best = search_triggers(self.task, labelled, self.checkpoint, dev, seed=seed, **self.search)[0]
+        best = search_triggers(self.task, labelled, self.checkpoint, dev, seed=seed, maxlen=self.maxlen, long=self.long,
+                               precision=self.precision, **self.search)[0]
         self.pattern = best.pattern
         return {'pattern': best.pattern}
 

@@ -24,6 +24,8 @@ class LmBffClassifier(ClozeClassifier):
         for some in (texts, others):
             check_hard(some, 'A text to search label words on')
         pattern = self.pattern
-        self.task = self.task.with_words(search_words(self.task, texts, self.checkpoint, pattern, others)[0].words)
+        best = search_words(self.task, texts, self.checkpoint, pattern, others, maxlen=self.maxlen, long=self.long,
+                            precision=self.precision)[0]
+        self.task = self.task.with_words(best.words)
         self.pattern = pattern
         return super(LmBffClassifier, self).fit(labelled, unlabelled, dev, **settings)

@@ -22,7 +22,7 @@ Trigger = collections.namedtuple('Trigger', 'pattern log_likelihood accuracy dev
 
 
 def search_triggers(task, labelled, checkpoint=DEFAULT, dev=(), triggers=3, template=None, candidates=10, passes=3,
-                    most=128, seed=0, verbose=0):
+                    most=128, seed=0, verbose=0, maxlen=128, long='head', precision='float32'):
     """Patterns whose trigger tokens make the right labels likely, as a list of Trigger, the best first.
 
     AutoPrompt, arXiv 2010.15980, section 2.2: every trigger starts as [MASK]. In turn each is exchanged: the gradient
@@ -40,6 +40,7 @@ def search_triggers(task, labelled, checkpoint=DEFAULT, dev=(), triggers=3, temp
         passes: over the triggers, at most.
         most: of the labelled texts, drawn by `seed`, that it searches on.
         verbose: 1 prints a line for each pattern on the way.
+        maxlen, long, precision: as in ClozeClassifier; of a long text in windows the first is read.
 
     Raises: UserError for no labelled texts, or a template without triggers.
     """
@@ -49,7 +50,7 @@ def search_triggers(task, labelled, checkpoint=DEFAULT, dev=(), triggers=3, temp
         raise UserError('Task %s has other label words for each text, for which nothing can be searched.' % task.name)
     if triggers < 1 or candidates < 1 or passes < 1:
         raise UserError('triggers, candidates and passes are at least 1.')
-    search = _Search(task, checkpoint, template, triggers)
+    search = _Search(task, checkpoint, template, triggers, maxlen=maxlen, long=long, precision=precision)
     drawn = [labelled[i] for i in np.random.default_rng(seed).permutation(len(labelled))[:most]]
     texts, dev = search.texts(drawn), search.texts(dev)
     found, places, unchanged, best = [], range(len(search.triggers)), 0, -np.inf
@@ -72,13 +73,13 @@ class _Search(object):
 
     `tokens`: the id of each trigger, None where none is chosen yet.
     """
-    def __init__(self, task, checkpoint, template, triggers):
+    def __init__(self, task, checkpoint, template, triggers, **reading):
         causal = (checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)).is_causal
         template = template or prompt_pattern(triggers, 'after' if causal else 'before', causal, texts=task.slots.texts)
         self.template, self.triggers = template, unused_tokens(template)
         if not self.triggers:
             raise UserError('Pattern %r has no [unused] token, which a search would exchange.' % template)
-        self.classifier = ClozeClassifier(task, checkpoint, template, train='prompt', check_head=False)
+        self.classifier = ClozeClassifier(task, checkpoint, template, train='prompt', check_head=False, **reading)
         self.network, _ = self.classifier.build_scorer()
         self.scorer, self.embedding = self.classifier.scorer(), self.classifier.embedding
         self.table, tokenizer = self.embedding.embeddings.numpy(), self.classifier.tokenizer
@@ -91,7 +92,7 @@ class _Search(object):
         """What `figures` reads: batches `(the labels' indices, token_ids, segment_ids, positions)`."""
         task, classifier = self.classifier.task, self.classifier
         labels = np.array([task.labels.index(task.label_of(e.label)) for e in examples], int)
-        questions = [classifier.questions(classifier.tokenize(e)) for e in examples]
+        questions = [classifier.questions(classifier.parts(classifier.tokenize(e))[0]) for e in examples]
         return [(labels[batch], *inputs) for batch, *inputs in question_batches(questions, 32)]
 
     def figures(self, texts):

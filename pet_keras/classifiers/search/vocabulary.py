@@ -9,11 +9,15 @@ from pet_keras.networks.models import model_inputs
 
 
 def blank_log_probs(classifier, examples):
-    """Log-probabilities of every token in a blank of one token, float64 `[examples, vocab_size]`."""
+    """Log-probabilities of every token in a blank of one token, float64 `[examples, vocab_size]`.
+
+    Of a long text its head, its tail, or its first window is read, as the classifier's `long` says.
+    """
     model, causal = classifier.model, classifier.checkpoint.is_causal
     one = Cloze(classifier.pattern, [(0, [classifier.tokenizer._token_mask_id])], classifier.tokenizer,
                 classifier.maxlen, causal)
-    questions, found = [one.questions(classifier.tokenize(example)) for example in examples], [None] * len(examples)
+    questions = [one.questions(classifier.parts(classifier.tokenize(example))[0]) for example in examples]
+    found = [None] * len(examples)
     for batch, *inputs in question_batches(questions, 64):
         logits = model(model_inputs(model, *inputs), training=False).numpy()[:, 0].astype('float64')
         for i, row in zip(batch, logits):

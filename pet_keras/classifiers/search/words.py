@@ -15,7 +15,8 @@ from pet_keras.errors import UserError
 Words = collections.namedtuple('Words', 'words accuracy log_likelihood dev_accuracy dev_log_likelihood')
 
 
-def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=30, keep=10, most=20000, fit=None):
+def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=30, keep=10, most=20000, fit=None,
+                 maxlen=128, long='head', precision='float32'):
     """Words of one token for the labels, as a list of Words, the best first.
 
     LM-BFF, arXiv 2012.15723, section 5.1: for each label the `top` tokens whose log-probability in the blank, summed
@@ -27,6 +28,7 @@ def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=3
         labelled, dev: lists of Example with labels; of `labelled` some of each label.
         pattern: as in ClozeClassifier.
         most: combinations; `top` is lowered until there are no more: with many labels to a few words each.
+        maxlen, long, precision: as in ClozeClassifier; of a long text in windows the search reads the first.
 
     Raises: UserError for a label without a text, or `fit` without dev texts.
     """
@@ -36,7 +38,8 @@ def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=3
         raise UserError('Combinations are fine-tuned to be ranked on dev texts: give some.')
     if top < 1 or keep < 1:
         raise UserError('top and keep are at least 1.')
-    classifier = ClozeClassifier(task, checkpoint, pattern)
+    reading = {'maxlen': maxlen, 'long': long, 'precision': precision}
+    classifier = ClozeClassifier(task, checkpoint, pattern, **reading)
     truth, dev_truth = [np.array([task.labels.index(task.label_of(e.label)) for e in examples], int)
                         for examples in (labelled, dev)]
     missing = [label for k, label in enumerate(task.labels) if k not in truth]
@@ -58,7 +61,8 @@ def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=3
                  for label, n in zip(task.labels, combinations[i])}
         after = (None, None)
         if fit is not None:
-            after = _fitted(task.with_words(words), checkpoint, pattern, labelled, dev, fit)
+            trained = ClozeClassifier(task.with_words(words), checkpoint, pattern, **reading)
+            after = _fitted(trained, labelled, dev, fit)
         elif dev:
             after = _figures(dev_probs[:, list(combinations[i])], dev_truth)
         found.append(Words(words, *figures[i], *after))
@@ -71,7 +75,7 @@ def _figures(scores, truth):
     return 100. * float(np.mean(scores.argmax(axis=1) == truth)), float(likely.mean())
 
 
-def _fitted(task, checkpoint, pattern, labelled, dev, fit):
+def _fitted(classifier, labelled, dev, fit):
     """The figures on the dev texts after training, of the best epoch."""
-    history = ClozeClassifier(task, checkpoint, pattern).fit(labelled, dev=dev, **fit).history
+    history = classifier.fit(labelled, dev=dev, **fit).history
     return max((record['dev_accuracy'], record['dev_log_likelihood']) for record in history)

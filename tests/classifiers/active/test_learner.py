@@ -10,6 +10,7 @@ from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
+from pet_keras.networks.prefix import PrefixTuning
 
 TEXTS = ['房间很干净%d' % i if i % 2 else '又吵又脏%d' % i for i in range(24)]
 ANSWERS = {i: '正面' if i % 2 else '负面' for i in range(12)}
@@ -177,3 +178,19 @@ def test_words_of_different_lengths_and_fine_tuning_are_scored_too(still):
 def test_an_unknown_strategy_is_named(classifier):
     with pytest.raises(UserError, match="No strategy 'best'; choose one of mix"):
         ActiveLearner(classifier, TEXTS, 'best')
+
+
+@pytest.mark.parametrize('long', ['tail', 'windows'])
+def test_of_a_long_text_it_reads_what_the_classifier_reads(long, still):
+    classifier = ClozeClassifier('sentiment', still, maxlen=16, long=long)
+    texts = ['房间很干净，' + '又吵又脏' * i for i in range(6)]
+    learner = ActiveLearner(classifier, texts)
+    learner.score(len(texts))
+    assert np.abs(learner._scores - classifier.label_scores(texts)).max() < 1e-4
+
+
+@pytest.mark.parametrize('given', [{'pattern': '[unused1][MASK]。{text}', 'train': 'prompt', 'prompt_encoder': 'lstm'},
+                                   {'train': PrefixTuning(4, mlp=8)}], ids=['prompt', 'prefix'])
+def test_an_encoder_that_is_gone_after_one_training_is_refused(given, still):
+    with pytest.raises(UserError, match='gone after the first training'):
+        ActiveLearner(ClozeClassifier('sentiment', still, **given), TEXTS)

@@ -19,8 +19,13 @@ def taught(monkeypatch):
     """What the learner was taught, a list of dicts, place → label; it learns nothing from it but that the next choice is
     another one."""
     found = []
-    monkeypatch.setattr(ActiveLearner, 'learn', lambda self, answers: found.append(dict(answers)) or [
-        variable.assign(variable + .01 * len(answers)) for variable in self.classifier.model.trainable_variables[:1]])
+
+    def learn(self, answers):
+        found.append(dict(answers))
+        self.restart()
+        variable = self.classifier.model.trainable_variables[0]
+        variable.assign(variable + .01 * len(answers))
+    monkeypatch.setattr(ActiveLearner, 'learn', learn)
     return found
 
 
@@ -44,12 +49,13 @@ def test_it_learns_at_20_40_and_80_labels_each_time_from_the_right_answers(asked
         assert list(after)[:len(before)] == list(before)  # what was labelled stays so
 
 
-def test_one_simulation_has_a_model_for_each_count_and_chooses_as_those_of_one_count_do(asked, taught):
-    together = asked('margin', [10, 40, 50, 85])
+@pytest.mark.parametrize('strategy', ['margin', 'mix', 'cluster'])
+def test_one_simulation_has_a_model_for_each_count_and_chooses_as_those_of_one_count_do(strategy, asked, taught):
+    together = asked(strategy, [10, 40, 50, 85])
     assert [len(answers) for answers in taught] == [10, 20, 40, 50, 80, 85]
     assert [len(texts) for texts in together] == [10, 40, 50, 85]
     for texts in together:
-        assert asked('margin', [len(texts)]) == [texts]
+        assert asked(strategy, [len(texts)]) == [texts]
 
 
 def test_what_is_chosen_first_is_what_the_untrained_model_is_least_sure_of(classifier, asked):

@@ -25,6 +25,14 @@ def test_it_asks_in_the_pattern_that_the_search_finds_and_trains_nothing(still, 
     assert (loaded.predict_log_proba(TEXTS) == classifier.predict_log_proba(TEXTS)).all()
 
 
+def test_the_search_reads_texts_as_the_classifier_does(still, monkeypatch):
+    given = {}
+    monkeypatch.setattr('pet_keras.classifiers.search.autoprompt.search_triggers',
+                        lambda *args, **settings: given.update(settings) or search_triggers(*args, **settings))
+    AutoPromptClassifier('sentiment', still, 16, 'bfloat16', 'tail', triggers=1, candidates=1, passes=1).fit(TEXTS)
+    assert (given['maxlen'], given['precision'], given['long']) == (16, 'bfloat16', 'tail')
+
+
 def test_soft_labels_are_refused(still):
     with pytest.raises(UserError, match='A text to search a pattern on needs one label, not a soft one.'):
         AutoPromptClassifier('sentiment', still, 24).fit([Example('好', label={'正面': .5, '负面': .5})])

@@ -14,7 +14,7 @@ FIT = {'epochs': 1, 'batch_size': 2, 'seed': 1}
 
 def test_it_is_the_cloze_with_the_words_that_the_search_finds(still, tmp_path):
     classifier = LmBffClassifier('sentiment', still, 'P3', maxlen=24).fit(TEXTS, dev=TEXTS[1:], **FIT)
-    words = search_words(Task.load('sentiment'), TEXTS, still, 'P3', TEXTS[1:])[0].words
+    words = search_words(Task.load('sentiment'), TEXTS, still, 'P3', TEXTS[1:], maxlen=24)[0].words
     cloze = ClozeClassifier(Task.load('sentiment').with_words(words), still, 'P3', maxlen=24)
     assert words != {label: own[0] for label, own in Task.load('sentiment').verbalizer.words.items()}
     assert classifier.task.verbalizer.words == cloze.task.verbalizer.words

@@ -72,3 +72,11 @@ def test_dev_texts_decide_and_label_words_are_no_triggers(still):
 def test_what_cannot_be_searched_is_said(settings, message, still):
     with pytest.raises(UserError, match=message):
         search_triggers(TASK, **dict({'labelled': LABELLED, 'checkpoint': still}, **settings))
+
+
+@pytest.mark.parametrize('long', ['head', 'tail'])
+def test_of_long_texts_it_reads_what_a_classifier_reads(long, still):
+    texts = [e._replace(text='房间很干净' * i + '，' + '又吵又脏' * (4 - i)) for i, e in enumerate(LABELLED)]
+    best = search_triggers(TASK, texts, still, texts, 1, candidates=3, passes=1, maxlen=16, long=long)[0]
+    classifier = ClozeClassifier(TASK, still, best.pattern, 16, long=long)
+    assert best.dev_log_likelihood == pytest.approx(classifier.evaluate(texts)['log_likelihood'], abs=1e-4)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import numpy_bert
+from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
@@ -59,3 +60,11 @@ def test_combinations_may_be_fine_tuned_before_dev_decides(still):
 def test_what_cannot_be_searched_is_said(settings, message, still):
     with pytest.raises(UserError, match=message):
         search_words(TASK, **dict({'labelled': LABELLED, 'checkpoint': still}, **settings))
+
+
+@pytest.mark.parametrize('long', ['head', 'tail'])
+def test_of_long_texts_it_reads_what_a_classifier_reads(long, still):
+    texts = [Example('房间很干净' * i + '，' + '又吵又脏' * (6 - i), label='正面' if i % 2 else '负面') for i in range(6)]
+    best = search_words(Task.load('sentiment'), texts, still, dev=texts, keep=2, top=5, maxlen=16, long=long)[0]
+    classifier = ClozeClassifier(Task.load('sentiment').with_words(best.words), still, maxlen=16, long=long)
+    assert best.dev_log_likelihood == pytest.approx(classifier.evaluate(texts)['log_likelihood'], abs=1e-4)
