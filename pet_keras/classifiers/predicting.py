@@ -7,6 +7,7 @@ from pet_keras.classifiers.calibration import NEED_TEXTS, offset_of
 from pet_keras.classifiers.items import check_hard
 from pet_keras.classifiers.scorer import Scorer
 from pet_keras.cloze.batching import question_batches
+from pet_keras.cloze.windows import mean_of_parts
 from pet_keras.errors import UserError
 
 
@@ -40,11 +41,9 @@ class Predicting(Answering):
         bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
         for start, texts in in_parts(examples):
             asked = [(i, self.questions(part)) for i, e in enumerate(texts) for part in self.parts(self.tokenize(e))]
-            owner, scores = np.array([i for i, _ in asked], int), np.zeros((len(texts), len(self.labels)))
-            np.add.at(scores, owner, self.score_questions(
-                [questions for _, questions in asked], batch_size,
-                lambda share: bar and bar.update(start + round(share * len(texts)))))
-            found.append(scores / np.bincount(owner)[:, None])  # the mean over the parts
+            scores = self.score_questions([questions for _, questions in asked], batch_size,
+                                          lambda share: bar and bar.update(start + round(share * len(texts))))
+            found.append(mean_of_parts(scores, np.array([i for i, _ in asked], int), len(texts)))
         return np.concatenate(found)
 
     def score_questions(self, examples, batch_size=32, done=lambda share: None):

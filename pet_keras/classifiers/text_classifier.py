@@ -15,6 +15,7 @@ from pet_keras.cloze.windows import check_long, parts
 from pet_keras.errors import DAMAGED_FIELDS, UserError
 from pet_keras.networks.losses import weighted_crossentropy
 from pet_keras.networks.models import model_inputs
+from pet_keras.networks.tuning import numbers_in
 from pet_keras.networks.ways import SHIPPED
 
 
@@ -64,7 +65,7 @@ class TextClassifier(Predicting):
     @property
     def parameters_trained(self):
         """How many numbers training changes."""
-        return sum(int(np.prod(weight.shape)) for weight in self.model.trainable_weights)
+        return numbers_in(self.model.trainable_weights)
 
     def dropout_rates(self):
         """[after layers, of attention]: the rates in training."""

@@ -15,6 +15,7 @@ from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
 from pet_keras.classifiers.workers import ALONE
 from pet_keras.errors import UserError
 from pet_keras.networks.optimizers import Decay
+from pet_keras.networks.tuning import numbers_in
 
 FIGURES = ('accuracy', 'log_likelihood', 'auc')  # on dev, in `history`
 
@@ -102,7 +103,7 @@ class Trainer(object):
         self.classifier.trained_on = self.classifier.learns_from(streams, dev)
         self.classifier.trained_with = {  # now: a prompt's encoder is gone afterwards
             'learning_rate': self.learning_rate, 'epochs': self.epochs, 'schedule': self.schedule,
-            'parameters_trained': sum(int(np.prod(variable.shape)) for variable in self._variables())}
+            'parameters_trained': numbers_in(self._variables())}
         self.folder = self.out and TrainingState(self.out, self._settings(streams), self._variables(),
                                                 self.step.optimizer, self.workers.is_chief)
         with self.workers.watched(), self.folder or contextlib.nullcontext():

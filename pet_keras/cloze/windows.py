@@ -14,6 +14,16 @@ def check_long(long):
     return long
 
 
+def mean_of_parts(values, owner, n):
+    """Of values `[parts, size]` the mean over the parts of each of `n` texts, float64 `[n, size]`.
+
+    Arguments: `owner` int `[parts]`, whose part each is; every text has one.
+    """
+    found = np.zeros((n, values.shape[1]))
+    np.add.at(found, owner, values)
+    return found / np.bincount(owner, minlength=n)[:, None]
+
+
 def parts(texts, pattern, room, long):
     """What is read of an example: a list of one or several versions of its texts, the longest one cut.
 

@@ -2,7 +2,7 @@
 import numpy as np
 
 from pet_keras.experiments.statistics import Run, accuracy, area_under_roc, mean_figure, paired_bootstrap
-from pet_keras.experiments.tables import as_text, rows_of, runs_of
+from pet_keras.experiments.tables import as_text, markdown_table, rows_of, runs_of
 
 FIGURES = {'accuracy': accuracy, 'auc': area_under_roc}
 SELECTS = ('task', 'checkpoint', 'method', 'pattern', 'labelled')
@@ -73,11 +73,8 @@ def _mean_of(rows):
 
 def markdown(verdicts):
     """The verdicts as a Markdown table."""
-    lines = ['| claim | source | task | checkpoint | figure | more | less | difference | runs | verdict |',
-             '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |']
-    for v in verdicts:
-        difference = '%+.1f (%+.1f to %+.1f)' % v['difference'] if v['difference'] else '–'
-        lines.append('| %s | %s | %s | %s | %s | %.1f | %.1f | %s | %s | %s |' % (
-            v['claim'], v['source'], v['task'], v['checkpoint'], v['figure'], v['more'], v['less'], difference,
-            ' / '.join(map(str, v['runs'])), v['verdict']))
-    return '\n'.join(lines) + '\n'
+    columns = ('claim', 'source', 'task', 'checkpoint', 'figure', 'more', 'less', 'difference', 'runs', 'verdict')
+    return markdown_table(columns, [[
+        v['claim'], v['source'], v['task'], v['checkpoint'], v['figure'], '%.1f' % v['more'], '%.1f' % v['less'],
+        '%+.1f (%+.1f to %+.1f)' % v['difference'] if v['difference'] else '–', ' / '.join(map(str, v['runs'])),
+        v['verdict']] for v in verdicts])

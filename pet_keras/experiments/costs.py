@@ -2,7 +2,7 @@
 import collections
 import statistics
 
-from pet_keras.experiments.tables import as_text
+from pet_keras.experiments.tables import labels_cell, markdown_table, setting_of
 
 # medians over its runs; None where no run has the figure (nothing is trained, no text predicted)
 Cost = collections.namedtuple('Cost', 'task checkpoint method labels parameters_trained step_seconds predict_seconds '
@@ -15,9 +15,7 @@ def costs(found):
     """Of records a Cost for each task, checkpoint, method and number of labels; patterns and seeds cost the same."""
     groups = {}
     for record in found:
-        labels = record['labelled'] or ''
-        groups.setdefault((record.get('name') or str(record['task']), record['checkpoint'], record['method'],
-                           as_text(labels)), []).append(record)
+        groups.setdefault(setting_of(record), []).append(record)
     return [Cost(*identity, *(_median(same, name) for name in Cost._fields[4:])) for identity, same in groups.items()]
 
 
@@ -29,13 +27,10 @@ def _median(found, name):
 def markdown(found):
     """The Costs as a table; the task is left out where there is but one."""
     first = len({one.task for one in found}) < 2
-    lines = [_COLUMNS[first:], ['---'] * len(_COLUMNS[first:])]
-    for one in found:
-        lines.append(list(one[first:4]) + [
-            '%d' % (one.parameters_trained or 0), _form('%.0f', one.step_seconds, 1e3),
-            _form('%.1f', one.predict_seconds, 1e3), _form('%.0f', one.peak_memory, 2. ** -20),
-            _form('%.0f', one.saved_bytes, 1e-3)])
-    return '\n'.join('| %s |' % ' | '.join(cell.replace('|', '\\|') for cell in line) for line in lines) + '\n'
+    return markdown_table(_COLUMNS[first:], [list(one[first:3]) + [
+        labels_cell(one.labels), '%d' % (one.parameters_trained or 0), _form('%.0f', one.step_seconds, 1e3),
+        _form('%.1f', one.predict_seconds, 1e3), _form('%.0f', one.peak_memory, 2. ** -20),
+        _form('%.0f', one.saved_bytes, 1e-3)] for one in found])
 
 
 def _form(form, value, unit):

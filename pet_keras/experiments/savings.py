@@ -4,6 +4,8 @@ import json
 import math
 import statistics
 
+from pet_keras.experiments.tables import markdown_table
+
 # figures, needed: dicts by FIGURES, see `savings`; fewest, most: the labels between which random order was measured
 Saving = collections.namedtuple('Saving', 'task checkpoint method pattern labels figures needed fewest most')
 FIGURES = ('accuracy', 'AUC')
@@ -63,13 +65,13 @@ def markdown(found):
     """The Savings as a table."""
     names = ('task', 'checkpoint', 'strategy', 'pattern', 'labels', 'accuracy', 'random order needs', 'AUC',
              'random order needs')
-    lines = ['| %s |' % ' | '.join(names), '|' + ' --- |' * len(names)]
+    lines = []
     for one in found:
         cells = [one.task, one.checkpoint, one.method, one.pattern, one.labels]
         for name, form in zip(FIGURES, ('%.1f', '%.3f')):
             cells += [form % one.figures[name], _number(one, name)] if name in one.figures else ['', '']
-        lines.append('| %s |' % ' | '.join(map(str, cells)))
-    return '\n'.join(lines) + '\n'
+        lines.append(list(map(str, cells)))
+    return markdown_table(names, lines)
 
 
 def _number(saving, name):

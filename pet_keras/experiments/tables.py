@@ -30,9 +30,7 @@ def rows_of(found, published, test, folder=None):
     for record in found:
         if test not in record['tests']:
             continue
-        labels = record['labelled']
-        identity = (record.get('name') or str(record['task']), record['checkpoint'], record['method'],
-                    json.dumps(labels) if isinstance(labels, dict) else str(labels), record['pattern'])
+        identity = (*setting_of(record), record['pattern'])
         row = rows.setdefault(identity, dict(zip(_SAME, identity), records=[], **{name: [] for name in _FIGURES}))
         figures = record['tests'][test]
         row['records'].append(record)
@@ -48,6 +46,11 @@ def rows_of(found, published, test, folder=None):
     if folder:
         _mark(rows, test, folder)
     return rows
+
+
+def setting_of(record):
+    """(task, checkpoint, method, labels) of a record, as tables name them."""
+    return record.get('name') or str(record['task']), record['checkpoint'], record['method'], as_text(record['labelled'])
 
 
 def _agrees(published, row, checkpoints):
@@ -133,14 +136,22 @@ def cells(row):
     published = '; '.join('%s%s' % (p['accuracy'], ' (%s)' % p['checkpoint'] if p.get(
         'checkpoint', row['checkpoint']) != row['checkpoint'] else '') for p in row['published'])
     mark = {None: '', False: ' ≈', True: '', OTHER_TEXTS: ' ?'}[row.get('distinguishable')]
-    return [row['task'], row['checkpoint'], row['method'], '' if row['labels'] == '0' else row['labels'],
-            row['pattern'], str(row['runs']), summary(row['accuracy']) + mark, summary(row['corrected']),
+    return [row['task'], row['checkpoint'], row['method'], labels_cell(row['labels']), row['pattern'], str(row['runs']), summary(row['accuracy']) + mark, summary(row['corrected']),
             summary(row['AUC'], '%.3f'), summary(row['dev']) + ' ◂' * row['best_on_dev'], published]
+
+
+def labels_cell(labels):
+    """The number of labels as a cell: nothing where none was learned from."""
+    return '' if labels == '0' else labels
 
 
 def markdown(rows):
     """A Markdown table; columns that are empty in every row are left out."""
-    header, lines = _kept(rows)
+    return markdown_table(*_kept(rows))
+
+
+def markdown_table(header, lines):
+    """A Markdown table of strings: the names of its columns, and a list of cells a line."""
     lines = [header, ['---'] * len(header)] + [[cell.replace('|', '\\|') for cell in line] for line in lines]
     return '\n'.join('| %s |' % ' | '.join(line) for line in lines) + '\n'
 

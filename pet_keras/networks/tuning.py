@@ -1,4 +1,6 @@
 """Ways of tuning: what each adds to a network, which weights train, and what of them is saved."""
+import numpy as np
+
 from pet_keras.backend import Embedding, LM_Mask
 from pet_keras.errors import UserError
 from pet_keras.networks.optimizers import Adam, PromptAdam
@@ -169,6 +171,11 @@ class Frozen(AllWeights):
 
     def describe(self):
         return 'no weight of a checkpoint trains'
+
+
+def numbers_in(variables):
+    """How many numbers variables hold."""
+    return sum(int(np.prod(variable.shape)) for variable in variables)
 
 
 def way_of(settings):

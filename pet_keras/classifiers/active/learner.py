@@ -9,6 +9,7 @@ from pet_keras.classifiers.active.strategies import STRATEGIES
 from pet_keras.classifiers.calibration import match_prior
 from pet_keras.classifiers.metrics import log_softmax
 from pet_keras.cloze.batching import question_batches
+from pet_keras.cloze.windows import mean_of_parts
 from pet_keras.errors import DAMAGED_NPZ, UserError
 from pet_keras.networks.models import model_inputs
 
@@ -95,13 +96,13 @@ class ActiveLearner(object):
         return self._score(np.array(found, int))
 
     def _score(self, places):
-        for some, scores, hidden in self._read(places):
-            self._scores[some], self.features[some], self.scored_by[some] = scores, hidden, self.trainings
+        self._scores[places], self.features[places] = self._read(places)
+        self.scored_by[places] = self.trainings
         return places
 
     def _read(self, places):
-        """Yields (places, scores `[places, labels]`, hidden states `[places, hidden_size]`); of a text that is read in
-        parts (`long`) the means over them."""
+        """(scores `[places, labels]`, hidden states `[places, hidden_size]`); of a text that is read in parts (`long`)
+        the means over them."""
         classifier = self.classifier
         if self._network is None:  # made once: all trainings share it
             network, _ = classifier.build_scorer()
@@ -109,17 +110,14 @@ class ActiveLearner(object):
             self._run = tf.function(self._forward, [tf.TensorSpec([None, None], 'int32')] * 3, autograph=False)
         asked = [(row, classifier.questions(part)) for row, i in enumerate(places)
                  for part in classifier.parts(classifier.tokenize(self.examples[i]))]
-        rows, found = np.array([row for row, _ in asked], int), [
-            np.zeros((len(places), size)) for size in (len(self.labels), self.features.shape[1])]
+        rows = np.array([row for row, _ in asked], int)
+        found = [np.zeros((len(asked), size)) for size in (len(self.labels), self.features.shape[1])]
         for batch, *inputs in question_batches([questions for _, questions in asked], self.batch_size) if asked else ():
             with precision(classifier.precision):
                 scores, hidden = (part.numpy() for part in self._run(*map(tf.constant, inputs)))
             # several questions about one text, where its label words have different lengths
-            hidden = hidden[:, 0].reshape(len(batch), -1, hidden.shape[-1]).mean(axis=1)
-            for sums, part in zip(found, (scores, hidden)):
-                np.add.at(sums, rows[batch], part)
-        if asked:
-            yield (places, *(sums / np.bincount(rows)[:, None] for sums in found))
+            found[0][batch], found[1][batch] = scores, hidden[:, 0].reshape(len(batch), -1, hidden.shape[-1]).mean(axis=1)
+        return [mean_of_parts(values, rows, len(places)) for values in found]
 
     def _forward(self, *inputs):
         return self._network(model_inputs(self._network, *inputs), training=False)
@@ -182,8 +180,7 @@ class ActiveLearner(object):
         try:
             for held in np.unique(fold):
                 self.learn({place: answers[place] for place in places[fold != held].tolist()})
-                for some, scores, _ in self._read(places[fold == held]):
-                    found[some] = log_softmax(scores)
+                found[places[fold == held]] = log_softmax(self._read(places[fold == held])[0])
         finally:
             self._set_weights(kept)
         return found[places]
