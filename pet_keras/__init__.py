@@ -10,7 +10,7 @@ os.environ['TF_USE_LEGACY_KERAS'] = '1'  # tf.keras is then tf-keras, the Keras 
 os.environ['TF_KERAS'] = '1'  # bert4keras' own switch: take tf.keras, not keras
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
 
 _MODULES = {
     'data.checking': ['check'],

@@ -22,8 +22,9 @@ def texts_of(run, task, folder):
     - `labelled` n: lines n s to n (s + 1) of the training file for seed s, as in the posts; `{'per_label': k}`:
       k different texts of each label, those that `data.sampling.sample` draws for the seed; 'all'.
     - with a `strategy` they are the `pile` that it chooses from, so many lines, and so are the unlabelled ones.
-    - `unlabelled` n: n lines of the unlabelled file, or, without one, the lines of the training file that follow the
-      labelled ones; or those that are none of them.
+    - `unlabelled` n: without an unlabelled file the n lines of the training file that follow the labelled ones, or
+      that are none of them. What is learned from a file of unlabelled texts, or without any labelled one, are lines
+      n s to n (s + 1) for seed s, if so many are there; else, and where they only calibrate, the first n.
     - `leave_out` of a part: its texts that stand in the parts named ('train', 'dev', 'unlabelled', a test's name, or
       'labelled': the run's own labelled texts) too.
     - `lines` n of a part: n of what is left, drawn once for all runs; the first n would be of one source or topic.
@@ -47,7 +48,7 @@ def texts_of(run, task, folder):
         if len(unlabelled) < run['unlabelled'] and 'unlabelled' in run['learn']:
             raise UserError('%s: %d unlabelled lines are wanted, and %d are there.' % (
                 place, run['unlabelled'], len(unlabelled)))
-        unlabelled = unlabelled[:run['unlabelled']]
+        unlabelled = unlabelled[_start(run, len(unlabelled)):][:run['unlabelled']]
     if not unlabelled and 'unlabelled' in run['learn']:
         raise UserError('%s: no line is left to be an unlabelled one.' % place)
     dev, dev_out = reader.part('dev', data['dev'], labelled) if 'dev' in data else ([], 0)
@@ -103,6 +104,12 @@ class _Files(object):
             random.Random(0).shuffle(examples)
             examples = examples[:spec['lines']]
         return examples, left_out
+
+
+def _start(run, lines):
+    """The first of the unlabelled lines of a run; see texts_of."""
+    own = 'unlabelled' in run['learn'] and ('unlabelled' in run['data'] or 'labelled' not in run['learn'])
+    return run['unlabelled'] * run['seed'] if own and run['unlabelled'] * (run['seed'] + 1) <= lines else 0
 
 
 def _draw(train, wanted, seed, labels, path):

@@ -77,6 +77,15 @@ def test_the_training_file_may_be_the_unlabelled_one_too(texts):
     assert None not in {e.label for e in found.labelled}
 
 
+@pytest.mark.parametrize('data, learn', [({}, ['unlabelled']), ({'unlabelled': 'train.tsv'}, ['labelled', 'unlabelled'])])
+def test_unlabelled_texts_that_no_labelled_ones_precede_are_each_seeds_own(texts, data, learn):
+    found = [texts(data, learn=learn, labelled=0, seed=seed) for seed in (0, 1, 2, 3)]
+    assert [_texts(f.unlabelled)[0] for f in found] == ['练 0', '练 6', '练 12', '练 0']  # of 20 lines, 6 a seed
+    assert {len(f.unlabelled) for f in found} == {6}
+    calibrated = texts({'unlabelled': 'train.tsv'}, learn=['labelled'], seed=2)
+    assert _texts(calibrated.unlabelled)[0] == '练 0'
+
+
 def test_unlabelled_texts_need_no_labels_and_can_be_left_out_of_a_test(texts, tmp_path):
     (tmp_path / 'more.txt').write_text('测 0\n测 1\n别的\n', encoding='utf-8')
     found = texts({'unlabelled': 'more.txt', 'tests': {'a': {'file': 'test.tsv', 'leave_out': 'unlabelled'}}})

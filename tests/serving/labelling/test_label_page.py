@@ -66,10 +66,11 @@ def test_two_windows_see_one_state_and_no_text_is_lost_or_doubled(site, open_pag
     one, two = open_page(site.url), open_page(site.url)
     shows(one, TEXTS[0])
     shows(two, TEXTS[1])
-    for i in range(6):
-        for page, text in ((one, TEXTS[2 * i]), (two, TEXTS[2 * i + 1])):
-            shows(page, text)
-            page.keyboard.press('1')
+    for i in range(12):  # in turn: each has its next text before the other one answers
+        page = (one, two)[i % 2]
+        shows(page, TEXTS[i])
+        page.keyboard.press('1')
+        shows(page, TEXTS[i + 2])
     for page in (one, two):
         api.expect(page.locator('#counts')).to_have_text('12 labelled, 0 skipped, 40 texts in all.')
         api.expect(page.locator('#texts li')).to_have_count(12)
