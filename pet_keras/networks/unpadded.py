@@ -5,7 +5,7 @@ know. Between the layers the tokens of all sequences stand in one column, `[toke
 """
 import numpy as np
 
-from pet_keras.backend import K, Layer, MultiHeadAttention, keras, tf
+from pet_keras.backend import K, Layer, MultiHeadAttention, custom_gradient, keras, tf
 
 
 class Kept(Layer):
@@ -57,12 +57,15 @@ class UnpaddedAttention(MultiHeadAttention):
         if asked and kwargs.get('a_bias'):
             others[0] = tf.gather(others[0], tf.cast(positions, 'int32'))
         places = tf.where(kept)
+        tokens = tf.maximum(tf.reshape(tf.cumsum(tf.reshape(tf.cast(kept, 'int32'), [-1])), tf.shape(kept)) - 1, 0)
 
         def heads(x, size):
             return K.reshape(x, (self.heads, size), -1)
 
+        @custom_gradient
         def padded(x):
-            return tf.scatter_nd(places, x, tf.concat([tf.shape(kept, 'int64'), [x.shape[-1]]], 0))
+            # padding repeats a token, which is faster than zeros and changes nothing: none of it is attended to or kept
+            return tf.gather(x, tokens), lambda upstream: tf.gather_nd(upstream, places)
         q = self.q_dense(q)
         o, _ = self.pay_attention_to(
             [heads(q if asked else padded(q), self.key_size), heads(padded(self.k_dense(k)), self.key_size),

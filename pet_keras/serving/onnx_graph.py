@@ -154,10 +154,6 @@ def _gather(writer, op, x, indices, _):
     return writer.node('GatherND', [x, indices], batch_dims=batch_dims)
 
 
-def _scatter_nd(writer, op, indices, updates, shape):
-    return writer.node('ScatterND', [_filled(writer, op, writer.int64(shape)), writer.int64(indices), updates])
-
-
 def _filled(writer, op, shape):
     """Zeros of a shape (int64)."""
     zero = writer.onnx.helper.make_tensor('value', writer.type_of(op.outputs[0].dtype), [1], [0])
@@ -240,8 +236,8 @@ def _is_finite(writer, op, x):
 
 _OTHERS = {
     'Cast': _cast, 'Shape': _shape, 'MatMul': _matmul, 'BatchMatMulV2': _matmul, 'GatherV2': _gather,
-    'ScatterNd': _scatter_nd, 'StridedSlice': _strided_slice, 'Unpack': _unpack, 'Pack': _pack,
-    'BroadcastArgs': _broadcast_args, 'IsFinite': _is_finite, 'Sqrt': _sqrt,
+    'StridedSlice': _strided_slice, 'Unpack': _unpack, 'Pack': _pack, 'BroadcastArgs': _broadcast_args,
+    'IsFinite': _is_finite, 'Sqrt': _sqrt,
     'GatherNd': lambda writer, op, x, indices: writer.node('GatherND', [x, writer.int64(indices)]),
     'Where': lambda writer, op, x: writer.node('Transpose', [writer.node('NonZero', [x])]),
     'Reshape': lambda writer, op, x, shape: writer.node('Reshape', [x, writer.int64(shape)]),
