@@ -168,6 +168,8 @@ def _run(args):
         return
     if dev and labelled:
         _compare(classifier.history)
+    elif labelled and 'epochs' in fit:
+        print('Without --dev the last epoch is kept, and whether it is better than no training was not looked at.')
     print('The model is in %s. Try:  pet-keras predict --model %s FILE' % (args.out, args.out))
 
 

@@ -114,6 +114,8 @@ def test_train_says_whether_it_was_of_use(after, says, run, tiny, reviews, monke
     _, out, _ = run('train', '--task', 'sentiment', '--checkpoint', tiny, '--out', 'x', '--labelled', reviews, '--dev',
                     reviews)
     assert says in out
+    _, out, _ = run('train', '--task', 'sentiment', '--checkpoint', tiny, '--out', 'x', '--labelled', reviews)
+    assert 'Without --dev' in out
 
 
 def test_a_calibrated_model_is_saved_so(run, fails, tiny, reviews, tmp_path):
