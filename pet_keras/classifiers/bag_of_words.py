@@ -25,6 +25,7 @@ class BagOfWordsClassifier(AtOnce, TextClassifier):
 
     def __init__(self, task='sentiment', characters=2, penalty=None):
         super(BagOfWordsClassifier, self).__init__(task, None, None, None)
+        self.check_columns()
         try:
             import sklearn  # noqa: F401
         except ImportError:
@@ -39,10 +40,10 @@ class BagOfWordsClassifier(AtOnce, TextClassifier):
         return 0 if self.kernel is None else self.kernel.size + self.bias.size
 
     def tokenize(self, example):
-        """The terms of an example: words and runs of characters, the second text's marked with a 2."""
+        """The terms of an example: words and runs of characters, the second text's marked with a 2, and so on."""
         terms = []
-        for place, text in enumerate((example.text, example.text_b)):
-            text, mark = (text or '').lower(), '2' * place
+        for place, text in enumerate(self.task.texts(example)):
+            text, mark = text.lower(), '2' * place
             terms += [mark + 'w:' + word for word in segment(text)]
             terms += [mark + 'c:' + text[i:i + n] for n in range(1, self.characters + 1)
                       for i in range(len(text) - n + 1)]

@@ -20,11 +20,6 @@ NEED_TEXTS = ('prior', 'mean')  # the others ask a pattern alone, which only a c
 
 def offset_of(classifier, examples, method, prior, batch_size, premise):
     """The offset that `TextClassifier.calibrate` sets, float `[labels]`; arguments and errors as there."""
-    if method not in METHODS:
-        raise UserError('method=%r: choose one of %s.' % (method, ', '.join(METHODS)))
-    if method not in classifier.calibrations:
-        raise UserError('method=%r asks a pattern without a text, and %s has no pattern: take %s.' % (
-            method, classifier.kind, ' or '.join(classifier.calibrations)))
     if prior is not None and method != 'prior' or premise is not None and method != 'pmi':
         raise UserError("prior belongs to method='prior' and premise to 'pmi', not to %r." % method)
     if method in NEED_TEXTS:
@@ -39,7 +34,7 @@ def offset_of(classifier, examples, method, prior, batch_size, premise):
     if examples is not None:
         raise UserError('method=%r asks the pattern alone and has no use for texts: leave them out, or take %s.' % (
             method, ' or '.join(NEED_TEXTS)))
-    count = 1 + classifier.task.is_pair
+    count = len(classifier.task.slots.names)
     if method == 'contextual':
         texts = [[ids] * count for ids in content_free(classifier.tokenizer, classifier.checkpoint.is_causal)]
     else:
@@ -47,6 +42,18 @@ def offset_of(classifier, examples, method, prior, batch_size, premise):
     scores = classifier.score_questions([classifier.questions(ids) for ids in texts]) - classifier.offset
     offset = less_mean_probability(scores) if method == 'contextual' else less_mean_score(scores)
     return offset - offset.mean()
+
+
+def check_method(classifier, method):
+    """Raises UserError for a method of calibration that does not suit the classifier, or a task that none does."""
+    if classifier.task.candidates:
+        raise UserError('Task %s has other label words for each text, so there is no taste for some of them to '
+                        'correct.' % classifier.task.name)
+    if method not in METHODS:
+        raise UserError('method=%r: choose one of %s.' % (method, ', '.join(METHODS)))
+    if method not in classifier.calibrations:
+        raise UserError('method=%r asks a pattern without a text, and %s has no pattern: take %s.' % (
+            method, classifier.kind, ' or '.join(classifier.calibrations)))
 
 
 def match_prior(scores, prior):

@@ -24,9 +24,7 @@ class FineTuningClassifier(TextClassifier):
     def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, train='all', dropout_rate=None,
                  seed=0, precision='float32', long='head'):
         super(FineTuningClassifier, self).__init__(task, checkpoint, maxlen, dropout_rate, precision, long)
-        if self.task.candidates:
-            raise UserError('Task %s has other label words for each text, and fine-tuning a column for each label: '
-                            'only a cloze can answer it.' % self.task.name)
+        self.check_columns()
         self.tuning = AllWeights() if train == 'all' else named_way(train)
         self._plain = plain_pattern(self.task.slots)
         self.frame = self._plain, self._plain.room(self.tokenizer, maxlen=self.maxlen)

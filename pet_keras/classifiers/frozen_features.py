@@ -9,6 +9,7 @@ from pet_keras.classifiers.fine_tuning import FineTuningClassifier
 from pet_keras.classifiers.scorer import Scorer
 from pet_keras.classifiers.softmax_regression import best_regression, one_hot
 from pet_keras.cloze.batching import question_batches
+from pet_keras.cloze.windows import mean_of_parts
 from pet_keras.errors import UserError
 from pet_keras.networks.tuning import Frozen
 
@@ -24,19 +25,25 @@ class FrozenFeaturesClassifier(AtOnce, FineTuningClassifier):
     kind = 'frozen-features'
     PENALTIES = (1., 3., .3, .1, .01)  # the first was the likeliest on dev texts of the sentiment set
 
-    def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, seed=0, precision='float32', penalty=None):
+    def __init__(self, task='sentiment', checkpoint=DEFAULT, maxlen=128, seed=0, precision='float32', penalty=None,
+                 long='head'):
         if not (penalty is None or penalty > 0):
             raise UserError('penalty is above 0.')
-        super(FrozenFeaturesClassifier, self).__init__(task, checkpoint, maxlen, Frozen(), None, seed, precision)
+        super(FrozenFeaturesClassifier, self).__init__(task, checkpoint, maxlen, Frozen(), None, seed, precision,
+                                                       long)
         self.penalty = penalty
 
     def features(self, examples, batch_size=32):
-        """The vectors that the new layer reads, float64 `[len(examples), hidden_size]`."""
+        """The vectors that the new layer reads, float64 `[len(examples), hidden_size]`; of a text in windows their
+        mean."""
         network = keras.models.Model(self.transformer.inputs, self.transformer.encoded)
         scorer, found = Scorer(network, None, None), np.zeros((len(examples), network.output.shape[-1]))
         for start, texts in in_parts(examples):
-            for batch, *inputs in question_batches([self.questions(self.tokenize(e)) for e in texts], batch_size):
-                found[start + batch] = scorer.score(inputs, self.precision)[:, 0]
+            questions, owner = self.questions_of(texts)
+            vectors = np.zeros((len(questions), found.shape[1]))
+            for batch, *inputs in question_batches(questions, batch_size):
+                vectors[batch] = scorer.score(inputs, self.precision)[:, 0]
+            found[start:start + len(texts)] = mean_of_parts(vectors, owner, len(texts))
         return found
 
     def learn(self, labelled, dev, seed):
@@ -52,4 +59,4 @@ class FrozenFeaturesClassifier(AtOnce, FineTuningClassifier):
 
     @classmethod
     def from_settings(cls, task, checkpoint, fields):
-        return cls(task, checkpoint, fields['maxlen'])
+        return cls(task, checkpoint, fields['maxlen'], long=fields.get('long', 'head'))

@@ -3,12 +3,11 @@ import numpy as np
 
 from pet_keras.backend import keras
 from pet_keras.classifiers.answering import Answering, in_parts
-from pet_keras.classifiers.calibration import NEED_TEXTS, offset_of
+from pet_keras.classifiers.calibration import NEED_TEXTS, check_method, offset_of
 from pet_keras.classifiers.items import check_hard
 from pet_keras.classifiers.scorer import Scorer
 from pet_keras.cloze.batching import question_batches
 from pet_keras.cloze.windows import mean_of_parts
-from pet_keras.errors import UserError
 
 
 class Predicting(Answering):
@@ -40,11 +39,17 @@ class Predicting(Answering):
         examples, found = self.examples(examples), [np.zeros((0, len(self.labels)))]
         bar = keras.utils.Progbar(len(examples), unit_name='text') if verbose else None
         for start, texts in in_parts(examples):
-            asked = [(i, self.questions(part)) for i, e in enumerate(texts) for part in self.parts(self.tokenize(e))]
-            scores = self.score_questions([questions for _, questions in asked], batch_size,
+            questions, owner = self.questions_of(texts)
+            scores = self.score_questions(questions, batch_size,
                                           lambda share: bar and bar.update(start + round(share * len(texts))))
-            found.append(mean_of_parts(scores, np.array([i for i, _ in asked], int), len(texts)))
+            found.append(mean_of_parts(scores, owner, len(texts)))
         return np.concatenate(found)
+
+    def questions_of(self, examples):
+        """(the Questions of each part that is read of the examples, a list of lists; whose each part is, int
+        `[parts]`)."""
+        asked = [(i, self.questions(part)) for i, e in enumerate(examples) for part in self.parts(self.tokenize(e))]
+        return [questions for _, questions in asked], np.array([i for i, _ in asked], int)
 
     def score_questions(self, examples, batch_size=32, done=lambda share: None):
         """What `label_scores` returns, of lists of Questions; `done` is called with the share of them that is done."""
@@ -73,9 +78,7 @@ class Predicting(Answering):
 
         Raises: UserError for a method that does not suit the classifier, or lacks texts, or has no use for them.
         """
-        if self.task.candidates:
-            raise UserError('Task %s has other label words for each text, so there is no taste for some of them to '
-                            'correct.' % self.task.name)
+        check_method(self, method)
         examples = None if examples is None else self.examples(examples)
         check_hard(examples or [])
         self.offset = offset_of(self, examples, method, prior, batch_size, premise)

@@ -79,7 +79,7 @@ class PrimingClassifier(AtOnce, ClozeClassifier):
         return shots[:len(shots) // in_a_round * in_a_round] if len(shots) > in_a_round else shots
 
     def _shot(self, texts, label):
-        """The token ids of a text, or two, with its label's first word in the blank, and `[SEP]`."""
+        """The token ids of an example's texts with its label's first word in the blank, and `[SEP]`."""
         word = next(ids for k, ids in self.words if self.labels[k] == label)
         encoded = self.pattern.encode(self.tokenizer, *texts, word_length=len(word), maxlen=1 + self.shot_length)
         for position, token_id in zip(encoded.mask_positions, word):
@@ -87,7 +87,7 @@ class PrimingClassifier(AtOnce, ClozeClassifier):
         return encoded.token_ids[1:]
 
     def _nothing(self):
-        return [[]] * (1 + self.task.is_pair)
+        return [[]] * len(self.task.slots.names)
 
     def settings(self):
         return dict(super(PrimingClassifier, self).settings(), shot_length=self.shot_length, shown=self.shown)

@@ -53,6 +53,12 @@ class TextClassifier(Predicting):
         self.step = None  # what it traced, which keeps the optimizer's variables
         self.run_eagerly = False  # scoring, as in Keras: a text or two are answered before a graph would be traced
 
+    def check_columns(self):
+        """Raises UserError for a task that a classifier with a column for each label cannot answer."""
+        if self.task.candidates:
+            raise UserError('Task %s has other label words for each text, and %s a column for each label: only a cloze '
+                            'can answer it.' % (self.task.name, self.kind))
+
     @property
     def labels(self):
         return self.task.labels

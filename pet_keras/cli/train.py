@@ -153,6 +153,9 @@ def _run(args):
     if 'prompt_init' in own:
         settings['pattern'] = _pattern(args.task, settings['checkpoint'], {**given, **fixed})
     classifier = class_of(kind)(args.task, **settings)
+    if args.calibrate:
+        from pet_keras.classifiers.calibration import check_method
+        check_method(classifier, args.calibrate)
     pattern = getattr(classifier, 'pattern', None)  # fine-tuning has none
     print('%s; %s' % ('pattern ' + pattern.string if pattern else args.method, classifier.tuning.describe()))
 

@@ -19,7 +19,7 @@ class Fields(object):
     Arguments:
         columns: dict, name of a hole → the column that it is read from; with dots a path into objects
             (`target.span1_text`). A column of the hole's own name serves as well, as tables have it. A list of texts
-            is joined by 、.
+            is joined by 、. `before`, `after` and `candidates` may be columns too.
         span: what cuts the text in two, `{before}` and `{after}`: a mark that stands in it once (`#idiom#`), or the
             columns of a place in it, in characters, and of what stands there. Too long a text is cut at its outer ends.
             In place of a mark the blank stands where no pattern says otherwise.
@@ -50,8 +50,13 @@ class Fields(object):
         found = {name: _text(name, _look(row, path) if _look(row, path) is not None else row.get(name))
                  for name, path in self.columns.items()}
         if self.span:
-            found['before'], found['after'] = self._cut(row, field_of(row, TEXT_COLUMNS))
-        return found, _words(_look(row, self.candidates)) if self.candidates else None
+            cut = [row.get(part) for part in _PARTS]
+            found.update(zip(_PARTS, cut if all(isinstance(part, str) for part in cut) else self._cut(
+                row, field_of(row, TEXT_COLUMNS))))
+        if not self.candidates:
+            return found, None
+        words = _look(row, self.candidates)
+        return found, _words(row.get('candidates') if words is None else words)
 
     def _cut(self, row, text):
         if isinstance(self.span, str):

@@ -39,6 +39,14 @@ def test_the_terms_are_words_and_runs_of_characters():
                                     'c:很o', 'c:ok'])
 
 
+def test_everything_that_a_task_asks_about_is_read_but_no_candidates():
+    classifier = BagOfWordsClassifier('csl')
+    terms = [classifier.tokenize(Example('摘要', fields={'keywords': words})) for words in ('方法、数据', '历史')]
+    assert terms[0] != terms[1] and '2w:历史' in terms[1]
+    with pytest.raises(UserError, match='chid has other label words for each text, and bag-of-words a column'):
+        BagOfWordsClassifier('chid')
+
+
 def test_its_scores_are_tf_idf_times_the_solution(learned):
     """tf-idf by hand: (1 + log count) × (1 + log((1 + n) / (1 + df))), rows of length 1."""
     texts = [learned.tokenize(example) for example in LABELLED]

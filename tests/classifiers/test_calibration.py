@@ -104,6 +104,9 @@ def test_a_task_of_pairs_and_a_causal_model_can_be_asked_without_texts(still, ca
                                 (ClozeClassifier('sentiment', causal), '评论')):
         for method, given in (('contextual', None), ('pmi', None), ('pmi', premise)):
             assert np.abs(classifier.calibrate(method=method, premise=given).offset).max() > 0
+    for name in ('csl', 'cluewsc'):  # several holes
+        for method in ('contextual', 'pmi'):
+            assert np.abs(ClozeClassifier(name, still).calibrate(method=method).offset).max() > 0
 
 
 def test_fine_tuning_has_no_pattern_to_ask_but_the_methods_of_texts(still):

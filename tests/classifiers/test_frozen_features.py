@@ -11,6 +11,7 @@ from pet_keras.classifiers.fine_tuning import FineTuningClassifier  # noqa: E402
 from pet_keras.classifiers.frozen_features import FrozenFeaturesClassifier  # noqa: E402
 from pet_keras.classifiers.loading import load  # noqa: E402
 from pet_keras.classifiers.softmax_regression import softmax_regression  # noqa: E402
+from pet_keras.data.example import Example  # noqa: E402
 from pet_keras.errors import UserError  # noqa: E402
 from pet_keras.networks.models import model_inputs  # noqa: E402
 
@@ -46,6 +47,18 @@ def test_the_layer_is_the_regression_on_the_standardised_features(learned):
     targets = np.eye(2)[[TASK.labels.index(e.label) for e in LABELLED]]
     kernel, bias = softmax_regression(rows, targets, 1e-4)
     np.testing.assert_allclose(learned.label_scores(LABELLED), rows @ kernel + bias, atol=1e-3)
+
+
+def test_of_a_text_in_windows_the_mean_of_their_vectors_is_read(still, tmp_path):
+    classifier = FrozenFeaturesClassifier(TASK, still, maxlen=12, penalty=1., long='windows')
+    text = '房间干净，早餐好吃，就是有点吵，下次还来'
+    whole, = classifier.features([Example(text)])
+    windows = [classifier.tokenizer.decode(part[0]) for part in classifier.parts(classifier.tokenize(Example(text)))]
+    each = classifier.features([Example(window) for window in windows])
+    assert len(windows) > 2
+    np.testing.assert_allclose(whole, each.mean(axis=0), atol=1e-6)
+    classifier.fit(LABELLED, out=str(tmp_path / 'out'))
+    assert load(str(tmp_path / 'out')).long == 'windows'
 
 
 def test_only_the_layer_is_saved_and_it_predicts_the_same(learned, tmp_path):

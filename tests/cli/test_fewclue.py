@@ -41,6 +41,20 @@ def test_a_task_is_evaluated_learned_and_predicted_from_its_own_files(name, run,
     assert {str(row[key]) for row in found} <= spelled
 
 
+@pytest.mark.parametrize('method', ['bag-of-words', 'frozen-features', 'priming', 'vat', 'autoprompt', 'p-tuning-v2'])
+def test_other_methods_read_a_tasks_fields_too(method, run, still, causal, data_folder, tmp_path):
+    if method in ('bag-of-words', 'frozen-features'):
+        pytest.importorskip('sklearn')
+    rows = head(data_folder, tmp_path / 'train.json', 'cluewsc')
+    checkpoint = [] if method == 'bag-of-words' else ['--checkpoint', causal if method == 'priming' else still]
+    settings = ['--epochs', 1] if method in ('vat', 'p-tuning-v2') else ['--triggers', 1] if method == 'autoprompt' else []
+    status, _, err = run('train', '--task', 'cluewsc', '--method', method, *checkpoint, *settings, '--labelled',
+                         tmp_path / 'train.json', '--out', tmp_path / 'model')
+    assert status == 0, err
+    status, out, err = run('predict', '--model', tmp_path / 'model', tmp_path / 'train.json')
+    assert status == 0 and len(out.splitlines()) == len(rows), err
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_every_label_of_a_tasks_files_is_known_and_spelled_as_there(name, data_folder):
     task = Task.load(name)

@@ -122,6 +122,9 @@ def test_a_calibrated_model_is_saved_so(run, fails, tiny, reviews, tmp_path):
     given = ('train', '--task', 'sentiment', '--checkpoint', tiny, '--labelled', reviews, '--epochs', 1, '--calibrate',
              'prior', '--out', tmp_path / 'out')
     assert '--calibrate-on, --unlabelled or --dev' in fails(*given)
+    for method in ('contextual', 'pmi'):
+        assert 'has no pattern' in fails(*given[:-4], '--calibrate', method, '--method', 'fine-tuning', *given[-2:])
+        assert not (tmp_path / 'out').exists()  # it is said before anything is trained
     more = write(tmp_path / 'more.txt', ''.join(text + '\n' for text in TEXTS))
     assert run(*given, '--calibrate-on', more)[0] == 0
     found = ClozeClassifier.load(str(tmp_path / 'out')).predict_proba(TEXTS)

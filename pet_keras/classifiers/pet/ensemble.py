@@ -157,6 +157,9 @@ class Ensemble(TextClassifier):
         if generations and len(self.roster) < 2:
             raise UserError("iPET's models label texts for each other: it takes two models or more. Give another "
                             'pattern, or 2 seeds.')
+        if generations and not texts[0] and len(texts[1]) < len(self.labels):
+            raise UserError('Without labelled texts the first generation takes a text for each label: %d unlabelled '
+                            'texts are too few for %d labels.' % (len(texts[1]), len(self.labels)))
         if self.weights == 'accuracy' and not texts[0]:
             raise UserError("weights='accuracy' is that on labelled texts, and there are none: take 'uniform'.")
 

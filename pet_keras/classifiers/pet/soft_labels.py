@@ -26,8 +26,9 @@ def soften(scores, temperature=1.):
 
 
 def write_labels(path, examples):
-    """Writes Examples as JSON lines, which `read_examples` reads again: a text, or two, and `label`, hard or soft."""
+    """Writes Examples as JSON lines, which `read_examples` reads again: the texts, and `label`, hard or soft."""
     with open(path, 'w', encoding='utf-8') as writer:
         for e in examples:
-            texts = {'text': e.text} if e.text_b is None else {'text_a': e.text, 'text_b': e.text_b}
-            writer.write(json.dumps(dict(texts, label=e.label), ensure_ascii=False) + '\n')
+            row = {'text': e.text} if e.text_b is None else {'text_a': e.text, 'text_b': e.text_b}
+            row.update(e.fields or {}, **{'candidates': e.words} if e.words else {})
+            writer.write(json.dumps(dict(row, label=e.label), ensure_ascii=False) + '\n')

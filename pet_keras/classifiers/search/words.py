@@ -27,7 +27,9 @@ def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=3
     Arguments:
         labelled, dev: lists of Example with labels; of `labelled` some of each label.
         pattern: as in ClozeClassifier.
-        most: combinations; `top` is lowered until there are no more: with many labels to a few words each.
+        most: combinations; `top` is lowered until there are no more. With many labels it is 1; where two of them would
+            then have the same word, there is one combination: the labels choose in turn, not the likeliest word, but
+            that which their own texts make likelier than all texts do.
         maxlen, long, precision: as in ClozeClassifier; of a long text in windows the search reads the first.
 
     Raises: UserError for a label without a text, or `fit` without dev texts.
@@ -50,8 +52,7 @@ def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=3
     top = max(1, min(top, int(most ** (1. / len(task.labels)) + 1e-9)))
     likely = [np.argsort(-log_probs[truth == k].sum(axis=0), kind='stable')[:top] for k in range(len(task.labels))]
     combinations = [words for words in itertools.product(*likely) if len(set(words)) == len(words)]
-    if not combinations:
-        raise UserError('The likeliest words of the labels are the same: there are too many labels for so few words.')
+    combinations = combinations or [_one_each(log_probs, truth, len(task.labels))]
     figures = [_figures(log_probs[:, list(words)], truth) for words in combinations]
     best = sorted(range(len(combinations)), key=lambda i: figures[i], reverse=True)[:keep]
     dev_probs = blank_log_probs(classifier, dev)[:, allowed] if dev and fit is None else None
@@ -67,6 +68,16 @@ def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=3
             after = _figures(dev_probs[:, list(combinations[i])], dev_truth)
         found.append(Words(words, *figures[i], *after))
     return sorted(found, key=lambda one: one[3:], reverse=True) if dev else found
+
+
+def _one_each(log_probs, truth, labels):
+    """A word for each of so many labels, indices; none is taken twice."""
+    chosen, mean = [], log_probs.mean(axis=0)
+    for k in range(labels):
+        gain = log_probs[truth == k].mean(axis=0) - mean
+        gain[chosen] = -np.inf
+        chosen.append(int(gain.argmax()))
+    return tuple(chosen)
 
 
 def _figures(scores, truth):

@@ -91,6 +91,7 @@ def test_what_cannot_be_an_ensemble_is_said(arguments, says, task, still):
     ({}, {'labelled': LABELLED}, {'seed': -1}, 'seed is 0 or more'),
     ({'patterns': ['P1']}, {'labelled': LABELLED, 'unlabelled': UNLABELLED}, {'generations': 1}, 'two models or more'),
     ({'weights': 'accuracy'}, {'unlabelled': UNLABELLED}, {}, "take 'uniform'"),
+    ({}, {'unlabelled': UNLABELLED[:1]}, {'generations': 1}, '1 unlabelled texts are too few for 2 labels'),
     ({}, {'labelled': [Example('好', label={'正面': 1.})]}, {}, 'not a soft one')])
 def test_what_cannot_be_done_is_said_before_any_training(arguments, data, settings, says, task, still, tmp_path):
     with pytest.raises(UserError, match=says):

@@ -1,4 +1,5 @@
 import math
+import os
 
 import numpy as np
 import pytest
@@ -45,6 +46,14 @@ def test_written_labels_are_read_again(name, tmp_path):
     write_labels(path, examples)
     assert read_examples(path, task) == examples
     assert [e.label for e in read_examples(path, task, labelled=False)] == [None, None]
+
+
+@pytest.mark.parametrize('name', ['csl', 'cluewsc', 'chid'])
+def test_what_else_a_task_asks_about_is_written_with_them(name, data_folder, tmp_path):
+    task, path = Task.load(name), str(tmp_path / 'soft.jsonl')
+    examples = read_examples(os.path.join(data_folder, 'data', 'fewclue', name, 'train_0.json'), task)
+    write_labels(path, examples)
+    assert examples and read_examples(path, task) == examples
 
 
 @pytest.mark.parametrize('label,says', [('{"正面": 0.9, "负面": 0.2}', 'they sum to 1'),

@@ -50,6 +50,13 @@ def test_without_dev_texts_the_labelled_ones_decide_and_many_labels_take_fewer_w
     assert [one[1:3] for one in found] == sorted((one[1:3] for one in found), reverse=True)
 
 
+def test_labels_that_like_one_word_best_each_get_another(still):
+    labels = ['类%d' % i for i in range(15)]
+    task = Task({'P1': '{text}很[MASK]'}, dict(zip(labels, '好差很不太难挺新旧大小多少高低')))
+    found, = search_words(task, [Example('好吃', label=label) for label in labels], still)
+    assert list(found.words) == labels and len(set(found.words.values())) == 15
+
+
 def test_combinations_may_be_fine_tuned_before_dev_decides(still):
     found = search_words(TASK, LABELLED, still, dev=DEV, top=2, keep=2, fit={'epochs': 1})
     assert len(found) == 2 and found[0][3:] >= found[1][3:]
