@@ -19,6 +19,7 @@ The files and the pattern that stand after a --task are its own. my_models/senti
 _HELP = _TASKS + FILES + '\n\nmethods, of which not all take every option:\n' + '\n'.join(
     '  %-18s %s' % (name, method.line) for name, method in METHODS.items())
 # The arguments that are for the command itself; those of `add_model_options`, as they are where they are not given
+_NOT_COMPARED = 'Without --dev the last epoch is kept, and whether it is better than no training was not looked at.'
 _OWN = {'command', 'run', 'task', 'labelled', 'unlabelled', 'dev', 'format', 'method', 'calibrate', 'calibrate_on',
         'strategy', 'workers', 'given', 'tasks', 'early', 'mixing'}
 _NOT_GIVEN = {'pattern': None, 'checkpoint': None, 'causal': False, 'precision': 'float32', 'maxlen': None,
@@ -172,7 +173,7 @@ def _run(args):
     if dev and labelled:
         _compare(classifier.history)
     elif labelled and 'epochs' in fit:
-        print('Without --dev the last epoch is kept, and whether it is better than no training was not looked at.')
+        print(_NOT_COMPARED)
     print('The model is in %s. Try:  pet-keras predict --model %s FILE' % (args.out, args.out))
 
 
@@ -220,6 +221,8 @@ def _together(args):
         return
     if texts[2]:
         _compare(together.history, 'The mean dev accuracy')
+    elif texts[0]:
+        print(_NOT_COMPARED)
     folders = [os.path.join(args.out, name) for name in together.classifiers]
     print('The models are in %s. Try:  pet-keras predict --model %s FILE' % (', '.join(folders), folders[0]))
 

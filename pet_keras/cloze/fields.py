@@ -19,11 +19,12 @@ class Fields(object):
     Arguments:
         columns: dict, name of a hole → the column that it is read from; with dots a path into objects
             (`target.span1_text`). A column of the hole's own name serves as well, as tables have it. A list of texts
-            is joined by 、. `before`, `after` and `candidates` may be columns too.
+            is joined by 、.
         span: what cuts the text in two, `{before}` and `{after}`: a mark that stands in it once (`#idiom#`), or the
             columns of a place in it, in characters, and of what stands there. Too long a text is cut at its outer ends.
-            In place of a mark the blank stands where no pattern says otherwise.
-        candidates: the column of the words, a list of texts.
+            In place of a mark the blank stands where no pattern says otherwise. In a row without a place, columns
+            `before` and `after` serve.
+        candidates: the column of the words, a list of texts; `candidates` serves as well.
 
     Attributes: `slots`, the Slots of the task's patterns; `candidates`.
 
@@ -35,7 +36,8 @@ class Fields(object):
         if not all(isinstance(path, str) for path in paths) or isinstance(span, list) and len(span) != 2:
             raise UserError('"fields" is an object of name: column, "candidates" a column, and "span" a mark or the '
                             'two columns of a place in the text and of what stands there.')
-        taken = {'text', 'text_a', 'text_b'} | (set(_PARTS) if span else set())
+        taken = {'text', 'text_a', 'text_b', 'label'} | (set(_PARTS) if span else set()) | (
+            {'candidates'} if candidates else set())
         if set(self.columns) & taken or not all(name.isidentifier() for name in self.columns):
             raise UserError('"fields" gives names, and none of %s; not %s.' % (
                 ', '.join(sorted(taken)), ', '.join(self.columns)))
@@ -50,9 +52,10 @@ class Fields(object):
         found = {name: _text(name, _look(row, path) if _look(row, path) is not None else row.get(name))
                  for name, path in self.columns.items()}
         if self.span:
-            cut = [row.get(part) for part in _PARTS]
-            found.update(zip(_PARTS, cut if all(isinstance(part, str) for part in cut) else self._cut(
-                row, field_of(row, TEXT_COLUMNS))))
+            cut = [row.get(part) for part in _PARTS]  # as `write_labels` has them, which knows no place
+            marked = isinstance(self.span, str) or any(_look(row, path) is not None for path in self.span)
+            found.update(zip(_PARTS, self._cut(row, field_of(row, TEXT_COLUMNS)) if marked or not all(
+                isinstance(part, str) for part in cut) else cut))
         if not self.candidates:
             return found, None
         words = _look(row, self.candidates)

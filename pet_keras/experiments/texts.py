@@ -24,7 +24,7 @@ def texts_of(run, task, folder):
     - with a `strategy` they are the `pile` that it chooses from, so many lines, and so are the unlabelled ones.
     - `unlabelled` n: without an unlabelled file the n lines of the training file that follow the labelled ones, or
       that are none of them. What is learned from a file of unlabelled texts, or without any labelled one, are lines
-      n s to n (s + 1) for seed s, if so many are there; else, and where they only calibrate, the first n.
+      n s to n (s + 1) for seed s, from the top again where the file ends; what only calibrates are the first n.
     - `leave_out` of a part: its texts that stand in the parts named ('train', 'dev', 'unlabelled', a test's name, or
       'labelled': the run's own labelled texts) too.
     - `lines` n of a part: n of what is left, drawn once for all runs; the first n would be of one source or topic.
@@ -109,7 +109,7 @@ class _Files(object):
 def _start(run, lines):
     """The first of the unlabelled lines of a run; see texts_of."""
     own = 'unlabelled' in run['learn'] and ('unlabelled' in run['data'] or 'labelled' not in run['learn'])
-    return run['unlabelled'] * run['seed'] if own and run['unlabelled'] * (run['seed'] + 1) <= lines else 0
+    return run['unlabelled'] * (run['seed'] % max(1, lines // run['unlabelled'])) if own else 0
 
 
 def _draw(train, wanted, seed, labels, path):

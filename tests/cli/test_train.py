@@ -113,7 +113,7 @@ def test_train_says_whether_it_was_of_use(after, says, run, tiny, reviews, monke
     monkeypatch.setattr(ClozeClassifier, 'fit', fit)
     _, out, _ = run('train', '--task', 'sentiment', '--checkpoint', tiny, '--out', 'x', '--labelled', reviews, '--dev',
                     reviews)
-    assert says in out
+    assert says in out and 'Without --dev' not in out
     _, out, _ = run('train', '--task', 'sentiment', '--checkpoint', tiny, '--out', 'x', '--labelled', reviews)
     assert 'Without --dev' in out
 

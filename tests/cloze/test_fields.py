@@ -35,6 +35,14 @@ def test_a_place_counts_the_characters_of_the_text_as_the_file_has_it():
     assert fields == {'before': '小猫把花瓶碰倒了，', 'after': '碎了。'}
 
 
+def test_without_a_place_the_two_pieces_may_be_columns_which_mean_nothing_beside_one():
+    pieces = {'before': '昨天', 'after': ''}
+    fields = Fields({}, ['place.at', 'place.of'])
+    assert fields.of(dict(pieces, text='甲'))[0] == pieces
+    assert fields.of(dict(ROW, **pieces))[0] == fields.of(ROW)[0]
+    assert Fields(span='#x#').of(dict(pieces, text='真是#x#'))[0] == {'before': '真是', 'after': ''}
+
+
 @pytest.mark.parametrize('row, problem', [
     ({'text': '甲'}, 'the field noun is missing or empty'), ({'text': '甲', 'n': []}, 'missing or empty'),
     ({'text': '甲', 'n': 3}, 'the field noun is no text'), ({'text': '甲', 'n': '  '}, 'missing or empty'),
@@ -55,7 +63,8 @@ def test_a_place_where_something_else_stands_is_refused(place):
 
 @pytest.mark.parametrize('wrong', [
     {'columns': {'text': 'x'}}, {'columns': {'before': 'x'}, 'span': '#'}, {'columns': {'a b': 'x'}},
-    {'columns': {'a': 3}}, {'span': ['x']}, {'candidates': 7}])
+    {'columns': {'a': 3}}, {'span': ['x']}, {'candidates': 7}, {'columns': {'label': 'x'}},
+    {'columns': {'candidates': 'x'}, 'candidates': 'c'}])
 def test_fields_that_are_none_are_refused(wrong):
     with pytest.raises(UserError, match='"fields"'):
         Fields(**wrong)

@@ -27,9 +27,9 @@ def search_words(task, labelled, checkpoint=DEFAULT, pattern=None, dev=(), top=3
     Arguments:
         labelled, dev: lists of Example with labels; of `labelled` some of each label.
         pattern: as in ClozeClassifier.
-        most: combinations; `top` is lowered until there are no more. With many labels it is 1; where two of them would
-            then have the same word, there is one combination: the labels choose in turn, not the likeliest word, but
-            that which their own texts make likelier than all texts do.
+        most: combinations; `top` is lowered until there are no more, with many labels to 1. Where no combination is
+            left without a word that two labels share, there is one: the labels choose in turn, not the likeliest word,
+            but that which their own texts make likelier than all texts do.
         maxlen, long, precision: as in ClozeClassifier; of a long text in windows the search reads the first.
 
     Raises: UserError for a label without a text, or `fit` without dev texts.

@@ -54,6 +54,10 @@ def test_what_else_a_task_asks_about_is_written_with_them(name, data_folder, tmp
     examples = read_examples(os.path.join(data_folder, 'data', 'fewclue', name, 'train_0.json'), task)
     write_labels(path, examples)
     assert examples and read_examples(path, task) == examples
+    if not task.candidates:
+        soft = [examples[0]._replace(label=dict(zip(task.labels, (.25, .75))))]
+        write_labels(path, soft)
+        assert read_examples(path, task) == soft
 
 
 @pytest.mark.parametrize('label,says', [('{"正面": 0.9, "负面": 0.2}', 'they sum to 1'),

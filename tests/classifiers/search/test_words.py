@@ -53,8 +53,16 @@ def test_without_dev_texts_the_labelled_ones_decide_and_many_labels_take_fewer_w
 def test_labels_that_like_one_word_best_each_get_another(still):
     labels = ['类%d' % i for i in range(15)]
     task = Task({'P1': '{text}很[MASK]'}, dict(zip(labels, '好差很不太难挺新旧大小多少高低')))
-    found, = search_words(task, [Example('好吃', label=label) for label in labels], still)
+    texts = ['好吃', '房间又吵又脏'] + ['好吃'] * 13
+    examples = [Example(text, label=label) for text, label in zip(texts, labels)]
+    found, = search_words(task, examples, still)
     assert list(found.words) == labels and len(set(found.words.values())) == 15
+    with open(still + '/vocab.txt', encoding='utf-8') as reader:
+        vocab = reader.read().split('\n')[:-1]
+    gain = (lambda log_probs: log_probs[1] - log_probs.mean(axis=0))(_log_probs(still, examples))
+    taken = vocab.index(found.words['类0'])
+    chinese = [i for i, token in enumerate(vocab) if len(token) == 1 and '一' <= token <= '鿿' and i != taken]
+    assert found.words['类1'] == vocab[max(chinese, key=lambda i: gain[i])]  # what its own text makes likelier
 
 
 def test_combinations_may_be_fine_tuned_before_dev_decides(still):
