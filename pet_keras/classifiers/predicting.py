@@ -8,6 +8,7 @@ from pet_keras.classifiers.items import check_hard
 from pet_keras.classifiers.scorer import Scorer
 from pet_keras.cloze.batching import question_batches
 from pet_keras.cloze.windows import mean_of_parts
+from pet_keras.errors import UserError
 
 
 class Predicting(Answering):
