@@ -23,8 +23,8 @@ METHODS = {
     'fine-tuning': Method('fine-tuning', {}, 'a new output layer on the text alone; all weights train'),
     'vat': Method('vat', {}, 'fine-tuning, and answers that small moves of the embeddings do not change; of unlabelled '
                              'texts too'),
-    'p-tuning-v2': Method('fine-tuning', {'train': 'prefix'}, "a new output layer, and keys and values before each layer's "
-                                                              'own; the rest is frozen'),
+    'p-tuning-v2': Method('fine-tuning', {'train': 'prefix'}, 'a new output layer, and keys and values before each '
+                                                              "layer's own; the rest is frozen"),
     'frozen-features': Method('frozen-features', {}, 'a new output layer on vectors of the frozen model; it alone is '
                                                      'learned'),
     'priming': Method('priming', {}, 'a causal model reads labelled texts before each text; nothing trains'),

@@ -50,7 +50,8 @@ def rows_of(found, published, test, folder=None):
 
 def setting_of(record):
     """(task, checkpoint, method, labels) of a record, as tables name them."""
-    return record.get('name') or str(record['task']), record['checkpoint'], record['method'], as_text(record['labelled'])
+    return (record.get('name') or str(record['task']), record['checkpoint'], record['method'],
+            as_text(record['labelled']))
 
 
 def _agrees(published, row, checkpoints):
@@ -136,7 +137,8 @@ def cells(row):
     published = '; '.join('%s%s' % (p['accuracy'], ' (%s)' % p['checkpoint'] if p.get(
         'checkpoint', row['checkpoint']) != row['checkpoint'] else '') for p in row['published'])
     mark = {None: '', False: ' ≈', True: '', OTHER_TEXTS: ' ?'}[row.get('distinguishable')]
-    return [row['task'], row['checkpoint'], row['method'], labels_cell(row['labels']), row['pattern'], str(row['runs']), summary(row['accuracy']) + mark, summary(row['corrected']),
+    return [row['task'], row['checkpoint'], row['method'], labels_cell(row['labels']), row['pattern'], str(row['runs']),
+            summary(row['accuracy']) + mark, summary(row['corrected']),
             summary(row['AUC'], '%.3f'), summary(row['dev']) + ' ◂' * row['best_on_dev'], published]
 
 

@@ -109,7 +109,7 @@ class _Files(object):
 def _start(run, lines):
     """The first of the unlabelled lines of a run; see texts_of."""
     own = 'unlabelled' in run['learn'] and ('unlabelled' in run['data'] or 'labelled' not in run['learn'])
-    return run['unlabelled'] * (run['seed'] % max(1, lines // run['unlabelled'])) if own else 0
+    return run['unlabelled'] * (run['seed'] % (lines // run['unlabelled'])) if own else 0
 
 
 def _draw(train, wanted, seed, labels, path):

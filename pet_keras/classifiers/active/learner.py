@@ -108,16 +108,15 @@ class ActiveLearner(object):
             network, _ = classifier.build_scorer()
             self._network = keras.models.Model(network.inputs, [network.output, classifier.transformer.encoded])
             self._run = tf.function(self._forward, [tf.TensorSpec([None, None], 'int32')] * 3, autograph=False)
-        asked = [(row, classifier.questions(part)) for row, i in enumerate(places)
-                 for part in classifier.parts(classifier.tokenize(self.examples[i]))]
-        rows = np.array([row for row, _ in asked], int)
-        found = [np.zeros((len(asked), size)) for size in (len(self.labels), self.features.shape[1])]
-        for batch, *inputs in question_batches([questions for _, questions in asked], self.batch_size) if asked else ():
+        questions, owner = classifier.questions_of(self.examples[i] for i in places)
+        found = [np.zeros((len(questions), size)) for size in (len(self.labels), self.features.shape[1])]
+        for batch, *inputs in question_batches(questions, self.batch_size) if questions else ():
             with precision(classifier.precision):
                 scores, hidden = (part.numpy() for part in self._run(*map(tf.constant, inputs)))
             # several questions about one text, where its label words have different lengths
-            found[0][batch], found[1][batch] = scores, hidden[:, 0].reshape(len(batch), -1, hidden.shape[-1]).mean(axis=1)
-        return [mean_of_parts(values, rows, len(places)) for values in found]
+            found[0][batch] = scores
+            found[1][batch] = hidden[:, 0].reshape(len(batch), -1, hidden.shape[-1]).mean(axis=1)
+        return [mean_of_parts(values, owner, len(places)) for values in found]
 
     def _forward(self, *inputs):
         return self._network(model_inputs(self._network, *inputs), training=False)

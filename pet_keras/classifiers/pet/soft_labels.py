@@ -30,5 +30,7 @@ def write_labels(path, examples):
     with open(path, 'w', encoding='utf-8') as writer:
         for e in examples:
             row = {'text': e.text} if e.text_b is None else {'text_a': e.text, 'text_b': e.text_b}
-            row.update(e.fields or {}, **{'candidates': e.words} if e.words else {})
+            row.update(e.fields or {})
+            if e.words:
+                row['candidates'] = e.words
             writer.write(json.dumps(dict(row, label=e.label), ensure_ascii=False) + '\n')

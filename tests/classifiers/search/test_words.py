@@ -59,7 +59,8 @@ def test_labels_that_like_one_word_best_each_get_another(still):
     assert list(found.words) == labels and len(set(found.words.values())) == 15
     with open(still + '/vocab.txt', encoding='utf-8') as reader:
         vocab = reader.read().split('\n')[:-1]
-    gain = (lambda log_probs: log_probs[1] - log_probs.mean(axis=0))(_log_probs(still, examples))
+    log_probs = _log_probs(still, examples)
+    gain = log_probs[1] - log_probs.mean(axis=0)
     taken = vocab.index(found.words['类0'])
     chinese = [i for i, token in enumerate(vocab) if len(token) == 1 and '一' <= token <= '鿿' and i != taken]
     assert found.words['类1'] == vocab[max(chinese, key=lambda i: gain[i])]  # what its own text makes likelier
