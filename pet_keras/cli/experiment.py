@@ -28,8 +28,9 @@ Runs that have a record are skipped; an interrupted grid goes on where it stoppe
 dev texts alone: a candidate never sees a test. All keys: docs/experiments.md."""
 
 MARKS = """\
-Accuracy in %, mean ± standard deviation over the runs; ≈: not distinguishable from the most accurate (95 % interval,
-bootstrap over texts and Student's t over runs), ?: tested on other texts; ◂: the best on dev, the one to choose."""
+Accuracy in %, mean ± standard deviation over the runs; ≈: not distinguishable from the most accurate of the rows with
+most runs (95 % interval, bootstrap over texts and Student's t over runs), ?: tested on other texts; ◂: the best on dev,
+the one to choose."""
 
 INTERVALS = """\
 Figures × 100; the interval (95 %) is of a bootstrap over texts and Student's t over runs. "Cannot be told": it holds 0."""

@@ -7,6 +7,7 @@ from pet_keras.experiments.tables import as_text, markdown_table, rows_of, runs_
 FIGURES = {'accuracy': accuracy, 'auc': area_under_roc}
 SELECTS = ('task', 'checkpoint', 'method', 'pattern', 'labelled')
 HOLDS, NOT, UNKNOWN, OTHER = 'holds', 'does not hold', 'cannot be told', 'tested on other texts'
+ONE_RUN = ' for this run'
 
 
 def judge(claim, found, folder):
@@ -14,8 +15,9 @@ def judge(claim, found, folder):
 
     with `claim`, `source`, `figure`, `task`, `checkpoint`, `more` and `less` (mean figures times 100), `difference`
     (points, lower, upper end; see `paired_bootstrap`), `runs` (of either side) and `verdict`: holds where the whole
-    interval is above 0, does not hold where it is below, else cannot be told. Where the sides' texts are not the same
-    there is no difference (None), and the verdict says so. Empty where a side has no run yet.
+    interval is above 0, does not hold where it is below, else cannot be told. Of a side that learns and has one run the
+    interval does not know what another seed would give, and the verdict is for this run. Where the sides' texts are not
+    the same there is no difference (None), and the verdict says so. Empty where a side has no run yet.
 
     Rows are compared like with like: where both sides have the same patterns (numbers of labels), those that both have;
     each side is the mean over its rows.
@@ -37,13 +39,15 @@ def judge(claim, found, folder):
                 for side in here]
         if all(runs):
             difference = paired_bootstrap(*runs, samples=2000)
+            alone = any(len(side) == 1 and any(record['learn'] for row in rows for record in row['records'])
+                        for side, rows in zip(runs, here))
             verdicts.append({
                 'claim': claim['claim'], 'source': claim.get('source', ''), 'figure': figure, 'task': place[0],
                 'checkpoint': place[1] or ' / '.join('+'.join(sorted({row['checkpoint'] for row in s})) for s in here),
                 'more': 100. * mean_figure(runs[0]), 'less': 100. * mean_figure(runs[1]), 'difference': difference,
                 'runs': [len(side) for side in runs],
-                'verdict': OTHER if difference is None else HOLDS if difference[1] > 0 else NOT if (
-                    difference[2] < 0) else UNKNOWN})
+                'verdict': OTHER if difference is None else UNKNOWN if difference[1] <= 0 <= difference[2] else (
+                    HOLDS if difference[1] > 0 else NOT) + ONE_RUN * alone})
     return verdicts
 
 

@@ -1,5 +1,4 @@
 """An experiment file: checkpoint × task × method × pattern × number of labels × seed, as a list of runs."""
-import difflib
 import itertools
 import json
 import os
@@ -10,8 +9,8 @@ from pet_keras.classifiers.calibration import METHODS as CALIBRATIONS
 from pet_keras.classifiers.calibration import NEED_TEXTS
 from pet_keras.classifiers.kinds import KINDS
 from pet_keras.classifiers.methods import METHODS, named
-from pet_keras.data.rows import parse_json
 from pet_keras.errors import UserError
+from pet_keras.experiments.file_values import check_count, check_keys, check_known, check_object, listed, read
 
 _TOP = {'name', 'description', 'tasks', 'task', 'data', 'checkpoints', 'methods', 'patterns', 'labelled', 'unlabelled',
         'seeds', 'published', 'claims', 'pile'}
@@ -41,66 +40,73 @@ class Grid(object):
     """
     def __init__(self, path, folder=None, checkpoints=None):
         self.path, self.folder = path, folder or os.path.dirname(os.path.abspath(path))
-        raw = _read(path)
-        _keys(raw, _TOP, path)
+        raw = read(path)
+        check_keys(raw, _TOP, path)
         if ('tasks' in raw) == ('task' in raw or 'data' in raw):
             raise UserError('%s: give "task" and "data", or "tasks": {name: {task: …, data: …}}.' % path)
         self.name, self.description = raw.get('name', os.path.basename(path)), raw.get('description', '')
-        self.published = _listed(raw.get('published', []))
+        self.published = listed(raw.get('published', []))
         for row in self.published:
-            _keys(row, _PUBLISHED, '%s, published' % path)
+            check_keys(row, _PUBLISHED, '%s, published' % path)
             if not isinstance(row.get('accuracy'), (int, float)):
                 raise UserError('%s, published: %s has no accuracy, a number in percent.' % (path, row))
         self._names, self._folder = raw.get('checkpoints', 'bert-small-zh'), checkpoints
         self.runs = self._runs(raw)
         if not self.runs:
             raise UserError('%s: no runs come out of it: a method and a checkpoint at least are needed.' % path)
-        self.claims = _listed(raw.get('claims', []))
+        self.claims = listed(raw.get('claims', []))
         for claim in self.claims:
             self._check_claim(claim, '%s, claims' % path)
 
     def _check_claim(self, claim, where):
-        _keys(claim, _CLAIM, where)
+        check_keys(claim, _CLAIM, where)
         for key in ('claim', 'more', 'less', 'test'):
             if key not in claim:
                 raise UserError('%s: %s has no %r.' % (where, claim, key))
-        _known([claim['test']], {test for run in self.runs for test in run['data']['tests']}, '%s, test' % where)
-        _known([claim.get('figure', 'accuracy')], {'accuracy', 'auc'}, '%s, figure' % where)
+        check_known([claim['test']], {test for run in self.runs for test in run['data']['tests']}, '%s, test' % where)
+        check_known([claim.get('figure', 'accuracy')], {'accuracy', 'auc'}, '%s, figure' % where)
+        places = []
         for side in ('more', 'less'):
-            _keys(claim[side], _SIDE, '%s, %s' % (where, side))
-            _known([claim[side].get('best', 'dev')], {'dev'}, '%s, best' % where)
+            check_keys(claim[side], _SIDE, '%s, %s' % (where, side))
+            check_known([claim[side].get('best', 'dev')], {'dev'}, '%s, best' % where)
             for key in ('method', 'checkpoint'):
-                _known(_listed(claim[side].get(key, [])), {run[key] for run in self.runs}, '%s, %s' % (where, key))
+                check_known(listed(claim[side].get(key, [])), {run[key] for run in self.runs}, '%s, %s' % (where, key))
+            places.append({run['checkpoint'] for run in self.runs if _agrees(run, claim[side], claim['test'])})
+            if not places[-1]:
+                raise UserError('%s: no run is one of %s with the test %s.' % (
+                    where, json.dumps(claim[side], ensure_ascii=False), claim['test']))
+        if not places[0] & places[1] and not any('checkpoint' in claim[side] for side in ('more', 'less')):
+            raise UserError('%s: %r has no checkpoint that both sides have: name one of each.' % (where, claim['claim']))
 
     def _runs(self, raw):
         runs, unlabelled = [], raw.get('unlabelled', 'all')
-        _count([unlabelled], 'unlabelled', 1, self.path, all=True)
+        check_count([unlabelled], 'unlabelled', 1, self.path, all=True)
         tasks = raw['tasks'] if 'tasks' in raw else {None: {key: raw[key] for key in ('task', 'data') if key in raw}}
-        for name, task in _object(tasks, '%s, tasks' % self.path).items():
+        for name, task in check_object(tasks, '%s, tasks' % self.path).items():
             where = self.path + (', task %s' % name if name else '')
-            _keys(task, _TASK, where)
+            check_keys(task, _TASK, where)
             if not isinstance(task.get('task'), str) or 'data' not in task:
                 raise UserError('%s: "task", a name or a file, and "data" are needed.' % where)
-            data, methods = _data(task['data'], '%s, data' % where), _object(
+            data, methods = _data(task['data'], '%s, data' % where), check_object(
                 raw.get('methods', {}), '%s, methods' % self.path)
-            wanted = _listed(task.get('methods', list(methods)))
-            _known(wanted, set(methods), '%s, methods' % where)
+            wanted = listed(task.get('methods', list(methods)))
+            check_known(wanted, set(methods), '%s, methods' % where)
             for method, spec in ((name, methods[name]) for name in methods if name in wanted):
                 at = '%s, method %s' % (self.path, method)
-                spec = dict(_object(spec or {}, at))
+                spec = dict(check_object(spec or {}, at))
                 learn = _check_method(spec, data, unlabelled, at)
                 kind, fixed = named(spec.get('classifier', 'cloze'))[:2]
-                sizes = _listed(spec.get('labelled', task.get('labelled', raw.get('labelled', 'all'))))
-                seeds = _listed(spec.get('seeds', raw.get('seeds', [0])))
-                _count(seeds, 'seeds', 0, at)
+                sizes = listed(spec.get('labelled', task.get('labelled', raw.get('labelled', 'all'))))
+                seeds = listed(spec.get('seeds', raw.get('seeds', [0])))
+                check_count(seeds, 'seeds', 0, at)
                 for size in sizes:
-                    _keys(size if isinstance(size, dict) else {}, {'per_label'}, '%s, labelled' % at)
+                    check_keys(size if isinstance(size, dict) else {}, {'per_label'}, '%s, labelled' % at)
                     n = size['per_label'] if isinstance(size, dict) and size else size
-                    _count([n], 'labelled', 1, at, all=n is size)
+                    check_count([n], 'labelled', 1, at, all=n is size)
                 sizes = sizes if 'labelled' in learn else [0]
                 seeds = seeds if learn or '{seed}' in json.dumps(data) else seeds[:1]  # nothing else in it is random
-                names = [None] if not KINDS[kind].checkpoint else _listed(spec['checkpoints']) if 'checkpoints' in (
-                    spec) else list(self._names) if isinstance(self._names, dict) else _listed(self._names)
+                names = [None] if not KINDS[kind].checkpoint else listed(spec['checkpoints']) if 'checkpoints' in (
+                    spec) else list(self._names) if isinstance(self._names, dict) else listed(self._names)
                 for checkpoint, n, seed in itertools.product(names, sizes, seeds):
                     base = dict({'task': task['task'], 'data': data, 'method': method, 'learn': learn, 'labelled': n,
                                  'unlabelled': unlabelled, 'seed': seed, 'classifier': kind,
@@ -108,11 +114,11 @@ class Grid(object):
                                  'words': spec.get('words')}, **self._checkpoint(checkpoint))
                     if 'strategy' in spec:
                         pile = spec.get('pile', task.get('pile', raw.get('pile', 'all')))
-                        _count([pile], 'pile', 1, at, all=True)
-                        _count([n], 'labelled, of a strategy,', 1, at)
+                        check_count([pile], 'pile', 1, at, all=True)
+                        check_count([n], 'labelled, of a strategy,', 1, at)
                         base.update(strategy=spec['strategy'], pile=pile)
                     if 'tests' in spec:
-                        base['only'] = _listed(spec['tests'])
+                        base['only'] = listed(spec['tests'])
                     if 'calibrate' in spec:
                         base['calibrate'] = spec['calibrate']
                     if name:
@@ -129,7 +135,7 @@ class Grid(object):
             return {'checkpoint': '-', 'place': None}
         spec = self._names.get(name, name) if isinstance(self._names, dict) else name
         spec = spec if isinstance(spec, dict) else {'folder': spec}
-        _keys(spec, {'folder', 'causal'}, '%s, checkpoints' % self.path)
+        check_keys(spec, {'folder', 'causal'}, '%s, checkpoints' % self.path)
         place = spec.get('folder')
         if not isinstance(name, str) or not isinstance(place, str) or not isinstance(spec.get('causal', False), bool):
             raise UserError('%s: checkpoints are names or folders, or an object of name: folder, or of name: '
@@ -144,10 +150,10 @@ def _with_patterns(base, spec, patterns, where):
     if not KINDS[base['classifier']].patterns:
         patterns = [None]
     elif 'prompt_tokens' in spec:
-        _count([spec['prompt_tokens']], 'prompt_tokens', 1, where)
+        check_count([spec['prompt_tokens']], 'prompt_tokens', 1, where)
         patterns = [{'prompt_tokens': spec['prompt_tokens'], 'where': spec.get('prompt_where')}]
     else:
-        patterns = _listed(spec.get('patterns', patterns))
+        patterns = listed(spec.get('patterns', patterns))
         if not all(p is None or isinstance(p, str) for p in patterns) or len(set(patterns)) < len(patterns):
             raise UserError('%s: patterns are different strings, not %s.' % (where, patterns))
     groups = [[p] for p in patterns] if 'labelled' in base['learn'] else [patterns]
@@ -156,7 +162,7 @@ def _with_patterns(base, spec, patterns, where):
 
 def _data(data, where):
     """The data of a task, each part a dict."""
-    _keys(data, _DATA, where)
+    check_keys(data, _DATA, where)
     if not isinstance(data.get('tests'), dict) or not data['tests']:
         raise UserError('%s: "tests" is missing, an object of name: file.' % where)
     found = {part: data[part] for part in ('train', 'dev', 'unlabelled') if part in data}
@@ -164,15 +170,15 @@ def _data(data, where):
 
     def checked(part, file):
         at, file = '%s, %s' % (where, part), {'file': file} if isinstance(file, str) else file
-        _keys(file, _FILE, at)
+        check_keys(file, _FILE, at)
         if not isinstance(file.get('file'), str):
             raise UserError('%s: it is a file, or {file: …, leave_out: […], lines: …}.' % at)
         if part in ('train', 'unlabelled') and len(file) > 1:
             raise UserError('%s: leave_out and lines are for dev and tests.' % at)
         if 'leave_out' in file:
-            file = dict(file, leave_out=_listed(file['leave_out']))
-            _known(file['leave_out'], parts - {part}, '%s, leave_out' % at)
-        _count([file.get('lines', 1)], 'lines', 1, at)
+            file = dict(file, leave_out=listed(file['leave_out']))
+            check_known(file['leave_out'], parts - {part}, '%s, leave_out' % at)
+        check_count([file.get('lines', 1)], 'lines', 1, at)
         return file
     for name in data['tests']:
         if not re.fullmatch(r'\w[\w -]*', name) or name in _DATA | {'labelled'}:
@@ -184,13 +190,13 @@ def _data(data, where):
 
 def _check_method(spec, data, unlabelled, where):
     """What a method learns from, a list; UserError for what cannot be."""
-    _keys(spec, _METHOD, where)
-    learn, by, choose = _listed(spec.get('learn', [])), spec.get('classifier', 'cloze'), spec.get('choose', {})
-    _known(learn, {'labelled', 'unlabelled'}, '%s, learn' % where)
-    _known([by], {'cloze', 'pet', *METHODS}, '%s, classifier' % where)
-    _known(_listed(spec.get('tests', [])), set(data['tests']), '%s, tests' % where)
+    check_keys(spec, _METHOD, where)
+    learn, by, choose = listed(spec.get('learn', [])), spec.get('classifier', 'cloze'), spec.get('choose', {})
+    check_known(learn, {'labelled', 'unlabelled'}, '%s, learn' % where)
+    check_known([by], {'cloze', 'pet', *METHODS}, '%s, classifier' % where)
+    check_known(listed(spec.get('tests', [])), set(data['tests']), '%s, tests' % where)
     for part in ('settings', 'fit', 'choose'):
-        _object(spec.get(part, {}), '%s, %s' % (where, part))
+        check_object(spec.get(part, {}), '%s, %s' % (where, part))
     for key, values in [('%s.%s' % (part, key), [0]) for part in _TAKEN for key in spec.get(part, {})] + list(
             choose.items()):
         part, _, name = key.partition('.')
@@ -199,9 +205,9 @@ def _check_method(spec, data, unlabelled, where):
                 where, key, ', '.join('%s.%s' % (p, n) for p in _TAKEN for n in sorted(_TAKEN[p]))))
     kind, fixed = KINDS[named(by).kind], named(by).settings
     if 'calibrate' in spec:
-        _known([str(spec['calibrate'])], CALIBRATIONS if kind.patterns else NEED_TEXTS, '%s, calibrate' % where)
+        check_known([str(spec['calibrate'])], CALIBRATIONS if kind.patterns else NEED_TEXTS, '%s, calibrate' % where)
     if 'strategy' in spec:
-        _known([spec['strategy']], STRATEGIES, '%s, strategy' % where)
+        check_known([spec['strategy']], STRATEGIES, '%s, strategy' % where)
         if learn != ['labelled'] or named(by).kind not in ('cloze', 'fine-tuning'):
             raise UserError('%s: a strategy chooses the labelled texts of a cloze or of fine-tuning, which learns from '
                             'these alone.' % where)
@@ -223,9 +229,22 @@ def _check_method(spec, data, unlabelled, where):
     return learn
 
 
+def name_of(pattern):
+    """A run's pattern as tables name it; None for the task's first."""
+    return '%d tokens' % pattern['prompt_tokens'] if isinstance(pattern, dict) else pattern
+
+
+def _agrees(run, side, test):
+    """Whether a run has this test and may have rows that agree with a side of a claim."""
+    has = {'task': [run.get('name') or run['task']], 'checkpoint': [run['checkpoint']], 'method': [run['method']],
+           'labelled': [run['labelled']], 'pattern': [name_of(pattern) or '-' for pattern in run['patterns']]}
+    return test in run.get('only', run['data']['tests']) and all(
+        any(value in listed(side[key]) for value in values) for key, values in has.items() if key in side)
+
+
 def choices(run):
     """The values that `choose` tries: a list of dict, name → value, one for each combination."""
-    return [dict(zip(run['choose'], values)) for values in itertools.product(*map(_listed, run['choose'].values()))]
+    return [dict(zip(run['choose'], values)) for values in itertools.product(*map(listed, run['choose'].values()))]
 
 
 def chosen(run, values, tests=True):
@@ -235,64 +254,3 @@ def chosen(run, values, tests=True):
         part, key = name.split('.', 1)
         run[part][key] = value
     return run if tests else dict(run, withheld=True)
-
-
-def _read(path):
-    """The object in a YAML or JSON file."""
-    try:
-        with open(path, encoding='utf-8-sig') as reader:
-            text = reader.read()
-    except UnicodeDecodeError:
-        raise UserError('%s is not UTF-8.' % path) from None
-    if path.endswith('.json'):
-        return parse_json(text, path)
-    try:
-        import yaml
-    except ImportError:
-        raise UserError('%s is YAML, which needs PyYAML. Type:  pip install "pet-keras[experiments]", or write the '
-                        'file as JSON.' % path) from None
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node, deep=False):
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            for key in keys:
-                if keys.count(key) > 1:  # YAML itself would keep the last in silence
-                    raise UserError('%s, line %d: %r stands there twice.' % (path, node.start_mark.line + 1, key))
-            return super().construct_mapping(node, deep)
-    try:
-        return json.loads(json.dumps(yaml.load(text, Loader)))
-    except (yaml.YAMLError, RecursionError) as e:
-        raise UserError('%s is not YAML: %s' % (path, ' '.join(str(e).split()))) from None
-    except TypeError as e:
-        raise UserError('%s holds what JSON has not: %s' % (path, e)) from None
-
-
-def _listed(value):
-    return value if isinstance(value, list) else [value]
-
-
-def _object(found, where):
-    if not isinstance(found, dict):
-        raise UserError('%s: %r is not an object of names and values.' % (where, found))
-    return found
-
-
-def _keys(found, known, where):
-    """UserError for a key that is not known, or where `found` is no object."""
-    _known(list(_object(found, where)), known, where)
-
-
-def _known(found, known, where):
-    for key in found:
-        if not isinstance(key, str) or key not in known:
-            near = difflib.get_close_matches(str(key), known, 1)
-            raise UserError('%s: there is no %r%s. Known: %s.' % (
-                where, key, ', perhaps %r' % near[0] if near else '', ', '.join(sorted(known))))
-
-
-def _count(values, name, least, where, all=False):
-    """UserError for a value that is no whole number of at least `least`, nor, with `all`, the word."""
-    for value in values:
-        if not (all and value == 'all') and (type(value) is not int or value < least):
-            raise UserError('%s: %s is a whole number of %d or more%s, not %r.' % (
-                where, name, least, ", or 'all'" * all, value))

@@ -1,4 +1,6 @@
 """Runs of a grid, carried out in a process of its own: it has its own peak of memory, and a kill loses no other."""
+import glob
+import hashlib
 import inspect
 import json
 import os
@@ -16,8 +18,9 @@ from pet_keras.classifiers.active.simulation import learn_as_asked
 from pet_keras.classifiers.calibration import NEED_TEXTS
 from pet_keras.classifiers.kinds import KINDS, class_of
 from pet_keras.classifiers.methods import arguments
-from pet_keras.cloze.task import Task
+from pet_keras.cloze.task import Task, shipped_tasks
 from pet_keras.errors import UserError
+from pet_keras.experiments.grid import name_of
 from pet_keras.experiments.records import add
 from pet_keras.experiments.texts import digest, texts_of
 
@@ -208,9 +211,16 @@ def _pattern(pattern, task, checkpoint):
 
 
 def _name(run, pattern):
-    if isinstance(pattern, dict):
-        return '%d tokens' % pattern['prompt_tokens']
-    return pattern or ('default' if KINDS[run['classifier']].patterns else '-')
+    return name_of(pattern) or ('default' if KINDS[run['classifier']].patterns else '-')
+
+
+def task_checksum(name):
+    """SHA-256 of what of a task's words and patterns, as it is now, a run depends on."""
+    task = Task.load(name)
+    scoring = [task.scoring(), [pattern.string for pattern in task.patterns.values()]]
+    if name not in shipped_tasks():
+        scoring += [task.aliases, list(task.patterns)]  # what the labels in the files mean; which is P1
+    return hashlib.sha256(json.dumps(scoring, sort_keys=True).encode()).hexdigest()
 
 
 def _resolved(classifier):
@@ -237,8 +247,17 @@ def _saved_bytes(classifier):
 def _versions():
     from pet_keras import __version__
     from pet_keras.backend import tf
-    return {'pet_keras': __version__, 'tensorflow': tf.__version__, 'numpy': np.__version__,
+    return {'pet_keras': __version__, 'code': _code(), 'tensorflow': tf.__version__, 'numpy': np.__version__,
             'python': platform.python_version()}
+
+
+def _code():
+    """Twelve hexadecimal digits of the library's source: two states of one version may learn otherwise."""
+    digest, folder = hashlib.sha256(), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for path in sorted(glob.glob(os.path.join(glob.escape(folder), '**', '*.py'), recursive=True)):
+        with open(path, 'rb') as reader:
+            digest.update(reader.read())
+    return digest.hexdigest()[:12]
 
 
 def _end_with_parent():
@@ -255,10 +274,11 @@ def main():
     try:
         for run, key, found in zip(request['runs'], request['keys'], execute(request['runs'], request['folder'])):
             for record, _ in found:
+                checksums = dict(record['checksums'], task=task_checksum(run['task']))
                 if record['fingerprint'] != request['fingerprint'] or not (
-                        record['checksums'].items() <= request['checksums'].items()):
-                    raise UserError(
-                        'The checkpoint or a data file has changed since the grid was started: start it again.')
+                        checksums.items() <= request['checksums'].items()):
+                    raise UserError('The checkpoint, the task or a data file has changed since the grid was started: '
+                                    'start it again.')
             try:
                 add(request['out'], run, key, found)
             except OSError as e:

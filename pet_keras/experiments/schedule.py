@@ -1,6 +1,5 @@
 """Carries out what of a grid has no record yet: some processes at a time, resumable after any kill."""
 import collections
-import hashlib
 import json
 import os
 import subprocess
@@ -8,11 +7,10 @@ import sys
 import tempfile
 import time
 
-from pet_keras.cloze.task import Task, shipped_tasks
 from pet_keras.errors import UserError
 from pet_keras.experiments import records
-from pet_keras.experiments.grid import choices, chosen
-from pet_keras.experiments.run import NOT_KEPT, check, checkpoint_of, fingerprint_of
+from pet_keras.experiments.grid import choices, chosen, name_of
+from pet_keras.experiments.run import NOT_KEPT, check, checkpoint_of, fingerprint_of, task_checksum
 from pet_keras.experiments.texts import sha256
 
 Job = collections.namedtuple('Job', 'run key fingerprint checksums')
@@ -173,11 +171,7 @@ class Schedule(object):
                 self._checksums[path] = sha256(path)
             found[file] = self._checksums[path]
         if run['task'] not in self._tasks:
-            task = Task.load(run['task'])
-            scoring = [task.scoring(), [pattern.string for pattern in task.patterns.values()]]
-            if run['task'] not in shipped_tasks():
-                scoring += [task.aliases, list(task.patterns)]  # what the labels in the files mean; which is P1
-            self._tasks[run['task']] = hashlib.sha256(json.dumps(scoring, sort_keys=True).encode()).hexdigest()
+            self._tasks[run['task']] = task_checksum(run['task'])
         return dict(found, task=self._tasks[run['task']])
 
     def _by_key(self):
@@ -226,7 +220,7 @@ def _said(process):
 
 def describe(run):
     """A run in a few words."""
-    patterns = [p if isinstance(p, str) else '%d tokens' % p['prompt_tokens'] if p else '-' for p in run['patterns']]
+    patterns = [name_of(pattern) or '-' for pattern in run['patterns']]
     values = ' '.join('%s=%s' % pair for pair in run.get('chosen', {}).items())
     parts = (run.get('name'), run['checkpoint'], run['method'], values, ' '.join(patterns), run['labelled'],
              'seed %d' % run['seed'])

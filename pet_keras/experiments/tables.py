@@ -22,8 +22,8 @@ def rows_of(found, published, test, folder=None):
     - `published`: the rows of `published` that are about it. One of a checkpoint that the table has belongs to that
       checkpoint's rows, one of another stands beside all that agree in the rest, under its own checkpoint's name;
     - with `folder`, that of the records, `distinguishable`: whether its accuracy differs from that of the task's most
-      accurate row, beyond a 95 % interval of `paired_bootstrap`: True, False, OTHER_TEXTS where they were not tested
-      on the same, or None for that row itself; `difference`, (points, lower, upper end); and `mcnemar`, the p-value
+      accurate row, among those with the most runs, beyond a 95 % interval of `paired_bootstrap`: True, False,
+      OTHER_TEXTS where they were not tested on the same, or None for that row itself; `difference`, (points, lower, upper end); and `mcnemar`, the p-value
       where both are one run. The last two are None where there is nothing to say.
     """
     rows = {}
@@ -74,7 +74,7 @@ def _best_on_dev(rows, row):
 def _mark(rows, test, folder):
     for task in {row['task'] for row in rows}:
         same = [row for row in rows if row['task'] == task]
-        best = max(same, key=lambda row: statistics.mean(row['accuracy']))
+        best = max(same, key=lambda row: (row['runs'], statistics.mean(row['accuracy'])))
         runs = {id(row): runs_of(row['records'], test, folder) for row in same}
         for row in same:
             found = None if row is best else paired_bootstrap(runs[id(row)], runs[id(best)])
@@ -116,8 +116,10 @@ def notes(found, test):
             said.append('Up to %d of them stand in the %s of a run as well.' % (shared, what))
     versions = sorted({'%s %s' % pair for record in found for pair in record['versions'].items()
                        if pair[0] in ('pet_keras', 'tensorflow')})
-    if len(versions) > 2:
-        said.append('The records are of several versions: %s.' % ', '.join(versions))
+    states = {record['versions'].get('code', record['versions']['pet_keras']) for record in found}
+    if len(versions) > 2 or len(states) > 1:
+        said.append('The records are of several states of the library (`versions`), and so may those of a row be: %s.' % (
+            ', '.join(versions)))
     for choice in sorted({'%s, %s: %s' % (record['checkpoint'], record['method'], ', '.join(
             '%s %s' % pair for pair in record['chosen'].items())) for record in found if record.get('chosen')}):
         said.append('Chosen on dev: %s.' % choice)

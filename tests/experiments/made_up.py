@@ -13,7 +13,7 @@ def record(folder, right, key=None, test='t', texts='x', dev=None, **fields):
     truth = np.arange(len(right)) % 2
     log_proba = np.log(np.where(np.eye(2, dtype=bool)[np.where(right, truth, 1 - truth)], .8, .2)).astype('float32')
     run = dict({'task': 'sentiment', 'data': {'tests': {test: {'file': 'a.tsv'}}}, 'checkpoint': 'one', 'method': 'm',
-                'labelled': 0, 'seed': 0}, **fields)
+                'labelled': 0, 'seed': 0, 'learn': []}, **fields)
     report = classification_report([LABELS[i] for i in truth], log_proba, LABELS)
     found = {'pattern': run.pop('pattern', 'P1'), 'tests': {test: dict(report, texts=texts, corrected=50.)},
              'left_out': {test: 3}, 'shared': {test: {'labelled': 2}}, 'history': run.pop('history', []), 'seconds': 5.,

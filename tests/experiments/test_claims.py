@@ -4,7 +4,7 @@ from made_up import record
 
 from pet_keras.errors import UserError
 from pet_keras.experiments import records
-from pet_keras.experiments.claims import HOLDS, NOT, UNKNOWN, judge, markdown
+from pet_keras.experiments.claims import HOLDS, NOT, ONE_RUN, UNKNOWN, judge, markdown
 from pet_keras.experiments.grid import Grid
 
 
@@ -30,6 +30,16 @@ def test_what_lies_above_holds_below_does_not_and_about_0_cannot_be_told(tmp_pat
     found, = verdicts({'method': 'a'}, {'method': 'b'})
     assert found['more'] == pytest.approx(100 * _right(.9, 1).mean()) and found['runs'] == [1, 1]
     assert found['difference'][0] == pytest.approx(found['more'] - found['less'])
+
+
+def test_a_verdict_on_one_run_of_what_learns_says_so(tmp_path, verdicts):
+    for method, share, seeds in (('zero', .2, [0]), ('few', .8, [0, 1]), ('once', .85, [0])):
+        for seed in seeds:
+            record(tmp_path, _right(share, seed), method=method, seed=seed, learn=['labelled'] * (method != 'zero'))
+    for more, less, verdict in (('few', 'zero', HOLDS), ('once', 'zero', HOLDS + ONE_RUN), ('zero', 'once', NOT + ONE_RUN),
+                                ('once', 'few', UNKNOWN)):
+        found, = verdicts({'method': more}, {'method': less})
+        assert found['verdict'] == verdict
 
 
 def test_rows_are_compared_on_the_patterns_that_both_sides_have(tmp_path, verdicts):
@@ -97,11 +107,15 @@ def test_a_claim_may_be_about_the_area_under_the_curve(tmp_path, verdicts):
 
 
 @pytest.mark.parametrize('change, said', [
+    ({'less': {'pattern': 'P33'}}, 'no run is one of {"pattern": "P33"} with the test unseen'),
+    ({'more': {'labelled': 99}}, 'no run is one of'), ({'more': {'task': 'nonsense'}}, 'no run is one of'),
+    ({'less': {'method': 'floor'}}, 'name one of each'), ({'less': {'method': 'elsewhere'}}, 'with the test unseen'),
     ({'test': 'nowhere'}, "'nowhere'"), ({'more': {'method': 'zero'}}, "perhaps 'zero-shot'"), ({'figure': 'f1'}, "'f1'"),
     ({'less': {'best': 'test'}}, "'test'"), ({'less': {'seed': 1}}, "'seed'"), ({'claim': None}, 'claims'),
 ])
 def test_a_claim_that_cannot_be_judged_is_refused_before_the_first_run(small, write, change, said):
     claim = {'claim': 'x', 'more': {'method': 'few-shot'}, 'less': {'method': 'zero-shot'}, 'test': 'unseen'}
+    small['methods'].update(floor={'learn': 'labelled', 'classifier': 'bag-of-words'}, elsewhere={'tests': 'whole'})
     assert Grid(write(dict(small, claims=[claim]))).claims == [claim]
     claim.update(change)
     with pytest.raises(UserError, match=said):

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from pet_keras import __version__
 from pet_keras.classifiers.active.simulation import learn_as_asked
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier
 from pet_keras.cloze.task import Task
@@ -130,6 +131,7 @@ def test_a_method_may_be_calibrated_and_corrected_is_what_it_is_without(small, w
             record, scores = found[method][i]
             expected = classifier.calibrate(texts, method).predict_log_proba(examples)
             assert record['pattern'] == pattern and scores['whole'][0] == pytest.approx(expected, abs=1e-5)
+            assert len(record['versions']['code']) == 12 and record['versions']['pet_keras'] == __version__
             assert record['dev']['log_likelihood'] != found['raw'][i][0]['dev']['log_likelihood']
             assert record['tests']['whole']['corrected'] == found['raw'][i][0]['tests']['whole']['corrected']
 
@@ -160,15 +162,17 @@ def test_a_run_ends_when_the_grid_that_started_it_is_gone():
     process.stderr.close()
 
 
-@pytest.mark.parametrize('changed', ['fingerprint', 'checksums'])
+@pytest.mark.parametrize('changed', [{}, {'fingerprint': 'g'}, {'a': '2'}, {'task': '3'}], ids=str)
 def test_a_run_is_not_kept_if_a_file_has_changed_since_its_key_was_made(changed, tmp_path):
     process = _process("[[({'pattern': 'P1', 'tests': {}, 'fingerprint': 'f', 'checksums': {'a': '1'}}, {})]]")
-    request = {'runs': [{}], 'keys': ['k'], 'folder': '', 'out': str(tmp_path), 'fingerprint': 'f',
-               'checksums': {'a': '1', 'b': '2'}}
-    request[changed] = 'g' if changed == 'fingerprint' else {'a': '2'}
+    known = dict({'a': '1', 'b': '2', 'task': runs.task_checksum('sentiment')}, **changed)
+    request = {'runs': [{'task': 'sentiment'}], 'keys': ['k'], 'folder': '', 'out': str(tmp_path),
+               'fingerprint': changed.get('fingerprint', 'f'), 'checksums': known}
+    (tmp_path / 'scores').mkdir()
     process.stdin.write(json.dumps(request).encode() + b'\n')
     process.stdin.flush()
-    assert 'has changed since the grid was started' in process.stderr.read().decode() and process.wait() == 2
+    said = process.stderr.read().decode()
+    assert ('has changed since the grid was started' in said, process.wait()) == (bool(changed), 2 * bool(changed)), said
     process.stdin.close()
     process.stderr.close()
-    assert not (tmp_path / 'records.jsonl').exists()
+    assert (tmp_path / 'records.jsonl').exists() != bool(changed)

@@ -47,6 +47,14 @@ def test_what_cannot_be_told_from_the_best_is_marked(tmp_path, rows):
     assert best['difference'] is None and far['difference'][2] < 0 and far['mcnemar'] < .05 < near['mcnemar']
 
 
+def test_the_row_that_others_are_marked_against_is_not_a_lucky_single_run(tmp_path, rows):
+    for method, share, seeds in (('lucky', .95, [0]), ('steady', .9, [0, 1]), ('low', .2, [0])):
+        for seed in seeds:
+            record(tmp_path, np.random.default_rng(seed).random(200) < share, method=method, seed=seed)
+    lucky, steady, low = rows()
+    assert (lucky['distinguishable'], steady['distinguishable'], low['distinguishable']) == (False, None, True)
+
+
 def test_rows_on_other_texts_are_not_compared(tmp_path, rows):
     record(tmp_path, _right(50, 5))
     record(tmp_path, _right(50, 20), method='n', texts='y')
@@ -94,6 +102,11 @@ def test_the_notes_say_what_a_reader_must_know(tmp_path):
     assert '10–12 texts.' in said and '3 that stand in other files are left out' in said
     assert 'Up to 2 of them stand in the labelled texts' in said and 'pet_keras 1, pet_keras 2' in said
     assert 'Chosen on dev: one, P-tuning: fit.learning_rate 0.01.' in said
+    for name, code in (('u', 'a'), ('v', 'a'), ('w', 'b')):
+        record(tmp_path, _right(9, 1), test=name, versions={'pet_keras': '2', 'tensorflow': '2', 'code': code})
+        record(tmp_path, _right(9, 1), test=name, versions={'pet_keras': '2', 'tensorflow': '2', 'code': 'a'})
+    assert ['several states of the library' in ' '.join(tables.notes(records.read(tmp_path), name))
+            for name in 'uvw'] == [False, False, True]
 
 
 def test_markdown_latex_and_csv_say_the_same(tmp_path, rows):
