@@ -15,6 +15,9 @@ def examples_of(task, items, labelled=False):
     examples = []
     for i, item in enumerate(items):
         example = as_example(item, i)
+        if labelled and example.label is None:
+            raise UserError('Item %d, %.60r, has no label: a labelled text is Example(text, label=%r).' % (
+                i, item, task.labels[0]))
         task.texts(example)
         examples.append(example._replace(label=_label(task, example)) if labelled else example)
     return examples

@@ -209,8 +209,8 @@ def test_evaluate_on_nothing_is_refused(classifier):
 def test_a_label_outside_the_task_is_refused(classifier):
     with pytest.raises(UserError, match="'中性' is not in task"):
         classifier.evaluate([Example('好', label='中性')])
-    with pytest.raises(UserError, match='not in task'):
-        classifier.fit([Example('好', label='正面'), Example('好', label=None)])
+    with pytest.raises(UserError, match="'中性' is not in task"):
+        classifier.fit([Example('好', label='正面'), Example('好', label='中性')])
 
 
 @pytest.mark.parametrize('method', ['predict', 'predict_proba', 'predict_log_proba', 'evaluate'])
@@ -223,6 +223,12 @@ def test_one_text_in_place_of_a_list_is_refused(classifier, method):
 def test_fit_refuses_one_text_in_place_of_a_list(classifier):
     with pytest.raises(UserError, match='list of texts'):
         classifier.fit(unlabelled='房间很干净')
+
+
+@pytest.mark.parametrize('item', ['好吃', ('好吃', '正面'), Example('好吃', '正面')])
+def test_what_is_to_be_learned_without_a_label_is_refused_and_told_how(classifier, item):
+    with pytest.raises(UserError, match=r"Item 1, .*, has no label: a labelled text is Example\(text, label='"):
+        classifier.fit([Example('难吃', label='负面'), item])
 
 
 def test_a_pair_for_a_task_of_one_text_is_refused_and_the_reverse(tiny, classifier):
