@@ -11,12 +11,26 @@ import pytest
 from pet_keras.checkpoints.checkpoint import Checkpoint, shipped_checkpoints
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
+TRACED = ('classifiers', 'networks')  # folders of tests of what TensorFlow traces; not those below them
 NO_DATA = 'PET_KERAS_DATA is not set: it names the folder that holds data/ and golden/'
 
 
 def pytest_collection_modifyitems(items):
     """Whole commands and documents first: of several processes none is then left alone with them at the end."""
     items.sort(key=lambda item: os.path.dirname(str(item.path)) not in (ROOT, os.path.join(ROOT, 'cli')))
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _without_graphs(request):
+    """Elsewhere functions run eagerly, in half the time: tracing a graph takes longer than a tiny model runs.
+
+    A module may have a `TRACED` of its own. Every command that is a process of its own runs as a user's does.
+    """
+    from pet_keras.backend import tf
+    folder = os.path.relpath(os.path.dirname(str(request.path)), ROOT)
+    tf.config.run_functions_eagerly(not getattr(request.module, 'TRACED', folder in TRACED))
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def google_variables(config, head=True, seed=0):

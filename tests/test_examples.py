@@ -14,6 +14,7 @@ from pet_keras.data.reading import read_examples
 from pet_keras.data.shipped import shipped_texts
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
+TRACED = True  # real models, or many texts: graphs are worth tracing
 
 
 def _subprocess(script, *args):

@@ -8,6 +8,7 @@ from pet_keras.cloze.task import Task
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
 
+TRACED = False  # it is not about training
 TASK = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'})
 TEXTS = ['房间很干净', '又吵又脏', '好', '这本书纸张不错字也大', '股市今日大涨', '再也不来了']
 

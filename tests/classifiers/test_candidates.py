@@ -11,6 +11,7 @@ from pet_keras.data.example import Example
 from pet_keras.errors import UserError
 from pet_keras.networks.models import model_inputs
 
+TRACED = False  # it is not about training
 LABELS, PATTERNS = ['0', '1', '2', '3'], {'P1': '{before}[MASK][MASK]{after}', 'P2': '{text}的是[MASK][MASK]'}
 TEXTS = [('他真是', '，大家都笑了', ['高兴', '难过', '生气']), ('', '的人最多', ['北京', '上海']),
          ('房间里有', '', ['桌子', '花瓶', '电脑', '手机']), ('昨天下了一场大雨，今天', '出去玩', ['我们', '你们'])]

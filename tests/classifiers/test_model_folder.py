@@ -19,6 +19,7 @@ from pet_keras.data.example import Example
 from pet_keras.errors import UserError
 from pet_keras.serving.prompt_server import PromptServer
 
+TRACED = False  # it is not about training
 SAVED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'saved', '0.1')
 MODEL, PROMPT = os.path.join(SAVED, 'model'), os.path.join(SAVED, 'prompt')
 TASK = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'})

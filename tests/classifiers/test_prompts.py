@@ -17,6 +17,7 @@ from pet_keras.cloze.verbalizer import Verbalizer
 from pet_keras.data.example import Example
 from pet_keras.errors import UserError
 
+TRACED = False  # the guide to prompts and tests/test_kills.py train some with a graph
 TASK = Task({'P1': '[MASK]满意。{text}'}, {'正面': '很', '负面': '不'}, name='reviews')
 OWN_WORDS = Task({'P1': '[MASK]满意。{text}'}, {'正面': '[unused21]', '负面': ['[unused22]', '不']}, name='own')
 LABELLED = [Example('房间干净', label='正面'), Example('又脏又吵', label='负面'), Example('早餐好吃', label='正面'),

@@ -15,7 +15,6 @@ pytest.importorskip('ray', reason='the extra [ray] is not installed')
 from pet_keras.classifiers.cloze_classifier import ClozeClassifier  # noqa: E402
 from pet_keras.cli import options, predict  # noqa: E402
 from pet_keras.cli.main import main  # noqa: E402
-from pet_keras.errors import UserError  # noqa: E402
 from pet_keras.experiments import on_ray, records  # noqa: E402
 
 TEXTS = ['房间很干净', '又吵又脏再也不来了', '好', '这本书纸张不错字也大', '充电器发烫', '味道好吃'] * 3
