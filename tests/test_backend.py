@@ -11,6 +11,7 @@ import pet_keras
 from pet_keras.backend import BERT4KERAS, K, determinism, drawn_from, keras, no_chatter, seeded, tf
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
+TRACED = True  # it is about what graphs draw and multiply
 KERAS_SWITCHES = ('TF_KERAS', 'TF_USE_LEGACY_KERAS')
 
 

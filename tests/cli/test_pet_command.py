@@ -14,6 +14,7 @@ from pet_keras.classifiers.loading import load
 from pet_keras.classifiers.pet.ensemble import Ensemble
 from pet_keras.classifiers.pet.pet import Pet
 
+TRACED = True  # as the processes are that it is compared with
 # killed after these, and how many stages were done when it began
 STAGES = [('ensemble/generation0/P3-seed0', 0), ('ensemble/generation1/P1-seed0', 2), ('.', 3)]
 

@@ -17,6 +17,7 @@ from pet_keras.cli import options, predict  # noqa: E402
 from pet_keras.cli.main import main  # noqa: E402
 from pet_keras.experiments import on_ray, records  # noqa: E402
 
+TRACED = True  # as the workers are that it is compared with
 TEXTS = ['房间很干净', '又吵又脏再也不来了', '好', '这本书纸张不错字也大', '充电器发烫', '味道好吃'] * 3
 
 
