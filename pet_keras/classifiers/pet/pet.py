@@ -13,7 +13,6 @@ from pet_keras.classifiers.training import Trainer
 from pet_keras.data.spool import Relabelled
 from pet_keras.errors import UserError
 
-EPOCHS = 12  # of the distillation: its new layer learns slowly, and from as many texts as are cheap (docs/pet.md)
 _ENSEMBLE, _SOFT = 'ensemble', 'soft_labels.jsonl'
 
 
@@ -59,8 +58,7 @@ class Pet(FineTuningClassifier):
         Arguments:
             labelled, unlabelled, dev, seed, out, verbose, settings: see `Ensemble.fit`. Into `out` goes this
                 classifier; the ensemble is in `out/ensemble`, the soft labels are in `out/soft_labels.jsonl`.
-            distillation: dict of settings of this classifier's own training, see `training.Trainer`; `epochs` is 12
-                unless it says otherwise.
+            distillation: dict of settings of this classifier's own training, see `training.Trainer`.
 
         Returns: self. `report` is a list of dict with `name`, `accuracy` and `auc` on dev, as it is in `report.json`.
 
@@ -72,8 +70,6 @@ class Pet(FineTuningClassifier):
         if self.ensemble is None or self.ensemble.places is not None:
             raise UserError('This classifier is trained already: make a new one.')
         own, ensemble = dict(distillation or {}), self.ensemble
-        if own.get('epochs') is None:
-            own['epochs'] = EPOCHS
         texts = ensemble.texts(labelled, unlabelled, dev)
         ensemble.check(texts, self.generations, dict(settings, seed=seed))
         Trainer(None, **own)
