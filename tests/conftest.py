@@ -11,7 +11,7 @@ import pytest
 from pet_keras.checkpoints.checkpoint import Checkpoint, shipped_checkpoints
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
-TRACED = ('classifiers', 'networks')  # folders of tests of what TensorFlow traces; not those below them
+TRACED_FOLDERS = 'classifiers', 'networks'  # folders of tests of what TensorFlow traces; not those below them
 NO_DATA = 'PET_KERAS_DATA is not set: it names the folder that holds data/ and golden/'
 
 
@@ -28,7 +28,7 @@ def _without_graphs(request):
     """
     from pet_keras.backend import tf
     folder = os.path.relpath(os.path.dirname(str(request.path)), ROOT)
-    tf.config.run_functions_eagerly(not getattr(request.module, 'TRACED', folder in TRACED))
+    tf.config.run_functions_eagerly(not getattr(request.module, 'TRACED', folder in TRACED_FOLDERS))
     yield
     tf.config.run_functions_eagerly(False)
 

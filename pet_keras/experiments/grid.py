@@ -11,6 +11,7 @@ from pet_keras.classifiers.kinds import KINDS
 from pet_keras.classifiers.methods import METHODS, named
 from pet_keras.errors import UserError
 from pet_keras.experiments.file_values import check_count, check_keys, check_known, check_object, listed, read
+from pet_keras.experiments.tables import as_text, setting_of
 
 _TOP = {'name', 'description', 'tasks', 'task', 'data', 'checkpoints', 'methods', 'patterns', 'labelled', 'unlabelled',
         'seeds', 'published', 'claims', 'pile'}
@@ -76,7 +77,8 @@ class Grid(object):
                 raise UserError('%s: no run is one of %s with the test %s.' % (
                     where, json.dumps(claim[side], ensure_ascii=False), claim['test']))
         if not places[0] & places[1] and not any('checkpoint' in claim[side] for side in ('more', 'less')):
-            raise UserError('%s: %r has no checkpoint that both sides have: name one of each.' % (where, claim['claim']))
+            raise UserError('%s: the sides of %r have no checkpoint in common: name one of each.' % (
+                where, claim['claim']))
 
     def _runs(self, raw):
         runs, unlabelled = [], raw.get('unlabelled', 'all')
@@ -229,17 +231,19 @@ def _check_method(spec, data, unlabelled, where):
     return learn
 
 
-def name_of(pattern):
-    """A run's pattern as tables name it; None for the task's first."""
-    return '%d tokens' % pattern['prompt_tokens'] if isinstance(pattern, dict) else pattern
+def name_of(run, pattern):
+    """A run's pattern as tables name it."""
+    if isinstance(pattern, dict):
+        return '%d tokens' % pattern['prompt_tokens']
+    return pattern or ('default' if KINDS[run['classifier']].patterns else '-')
 
 
 def _agrees(run, side, test):
     """Whether a run has this test and may have rows that agree with a side of a claim."""
-    has = {'task': [run.get('name') or run['task']], 'checkpoint': [run['checkpoint']], 'method': [run['method']],
-           'labelled': [run['labelled']], 'pattern': [name_of(pattern) or '-' for pattern in run['patterns']]}
+    has = {key: {value} for key, value in zip(('task', 'checkpoint', 'method', 'labelled'), setting_of(run))}
+    has['pattern'] = {name_of(run, pattern) for pattern in run['patterns']}
     return test in run.get('only', run['data']['tests']) and all(
-        any(value in listed(side[key]) for value in values) for key, values in has.items() if key in side)
+        values & set(map(as_text, listed(side[key]))) for key, values in has.items() if key in side)
 
 
 def choices(run):

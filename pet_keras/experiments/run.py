@@ -28,6 +28,18 @@ CALIBRATION = 1000  # unlabelled texts that are calibrated on: for "corrected" a
 NOT_KEPT = 3  # exit status of a run whose record could not be written
 
 
+def _code():
+    """Twelve hexadecimal digits of the library's source: two states of one version may learn otherwise."""
+    digest, folder = hashlib.sha256(), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for path in sorted(glob.glob(os.path.join(glob.escape(folder), '**', '*.py'), recursive=True)):
+        with open(path, 'rb') as reader:
+            digest.update(reader.read())
+    return digest.hexdigest()[:12]
+
+
+CODE = _code()  # of what is imported: a file may be edited while a run goes on
+
+
 def execute(runs, folder):
     """Trains and evaluates. Yields for each run a list of (record, scores), one a pattern; see `records.add`.
 
@@ -77,7 +89,7 @@ def _evaluate(classifier, run, task, texts, trained, begun):
             classifier.calibrate(texts.unlabelled[:CALIBRATION] if run['calibrate'] in NEED_TEXTS else None,
                                  run['calibrate'])
         own = classifier.offset.astype('float32')
-        record = dict({'pattern': _name(run, pattern)}, **same)
+        record = dict({'pattern': name_of(run, pattern)}, **same)
         if texts.dev:
             record['dev'] = _figures(classifier.evaluate(texts.dev))
         record['tests'], scores, seconds_a_text = {}, {}, []
@@ -210,10 +222,6 @@ def _pattern(pattern, task, checkpoint):
     return prompt_pattern(pattern['prompt_tokens'], where, checkpoint.is_causal, texts=task.slots.texts)
 
 
-def _name(run, pattern):
-    return name_of(pattern) or ('default' if KINDS[run['classifier']].patterns else '-')
-
-
 def task_checksum(name):
     """SHA-256 of what of a task's words and patterns, as it is now, a run depends on."""
     task = Task.load(name)
@@ -247,17 +255,8 @@ def _saved_bytes(classifier):
 def _versions():
     from pet_keras import __version__
     from pet_keras.backend import tf
-    return {'pet_keras': __version__, 'code': _code(), 'tensorflow': tf.__version__, 'numpy': np.__version__,
+    return {'pet_keras': __version__, 'code': CODE, 'tensorflow': tf.__version__, 'numpy': np.__version__,
             'python': platform.python_version()}
-
-
-def _code():
-    """Twelve hexadecimal digits of the library's source: two states of one version may learn otherwise."""
-    digest, folder = hashlib.sha256(), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    for path in sorted(glob.glob(os.path.join(glob.escape(folder), '**', '*.py'), recursive=True)):
-        with open(path, 'rb') as reader:
-            digest.update(reader.read())
-    return digest.hexdigest()[:12]
 
 
 def _end_with_parent():
@@ -273,8 +272,9 @@ def main():
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         for run, key, found in zip(request['runs'], request['keys'], execute(request['runs'], request['folder'])):
+            task = task_checksum(run['task'])
             for record, _ in found:
-                checksums = dict(record['checksums'], task=task_checksum(run['task']))
+                checksums = dict(record['checksums'], task=task)
                 if record['fingerprint'] != request['fingerprint'] or not (
                         checksums.items() <= request['checksums'].items()):
                     raise UserError('The checkpoint, the task or a data file has changed since the grid was started: '

@@ -220,7 +220,7 @@ def _said(process):
 
 def describe(run):
     """A run in a few words."""
-    patterns = [name_of(pattern) or '-' for pattern in run['patterns']]
+    patterns = [name_of(run, pattern) for pattern in run['patterns']]
     values = ' '.join('%s=%s' % pair for pair in run.get('chosen', {}).items())
     parts = (run.get('name'), run['checkpoint'], run['method'], values, ' '.join(patterns), run['labelled'],
              'seed %d' % run['seed'])

@@ -23,8 +23,8 @@ def rows_of(found, published, test, folder=None):
       checkpoint's rows, one of another stands beside all that agree in the rest, under its own checkpoint's name;
     - with `folder`, that of the records, `distinguishable`: whether its accuracy differs from that of the task's most
       accurate row, among those with the most runs, beyond a 95 % interval of `paired_bootstrap`: True, False,
-      OTHER_TEXTS where they were not tested on the same, or None for that row itself; `difference`, (points, lower, upper end); and `mcnemar`, the p-value
-      where both are one run. The last two are None where there is nothing to say.
+      OTHER_TEXTS where they were not tested on the same, or None for that row itself; `difference`, (points, lower,
+      upper end); and `mcnemar`, the p-value where both are one run. The last two are None where there is nothing to say.
     """
     rows = {}
     for record in found:
@@ -118,8 +118,8 @@ def notes(found, test):
                        if pair[0] in ('pet_keras', 'tensorflow')})
     states = {record['versions'].get('code', record['versions']['pet_keras']) for record in found}
     if len(versions) > 2 or len(states) > 1:
-        said.append('The records are of several states of the library (`versions`), and so may those of a row be: %s.' % (
-            ', '.join(versions)))
+        said.append('The records are of several states of the library (`versions`), and so may those of a row be: '
+                    '%s.' % ', '.join(versions))
     for choice in sorted({'%s, %s: %s' % (record['checkpoint'], record['method'], ', '.join(
             '%s %s' % pair for pair in record['chosen'].items())) for record in found if record.get('chosen')}):
         said.append('Chosen on dev: %s.' % choice)

@@ -36,8 +36,8 @@ def test_a_verdict_on_one_run_of_what_learns_says_so(tmp_path, verdicts):
     for method, share, seeds in (('zero', .2, [0]), ('few', .8, [0, 1]), ('once', .85, [0])):
         for seed in seeds:
             record(tmp_path, _right(share, seed), method=method, seed=seed, learn=['labelled'] * (method != 'zero'))
-    for more, less, verdict in (('few', 'zero', HOLDS), ('once', 'zero', HOLDS + ONE_RUN), ('zero', 'once', NOT + ONE_RUN),
-                                ('once', 'few', UNKNOWN)):
+    for more, less, verdict in (('few', 'zero', HOLDS), ('once', 'zero', HOLDS + ONE_RUN),
+                                ('zero', 'once', NOT + ONE_RUN), ('once', 'few', UNKNOWN)):
         found, = verdicts({'method': more}, {'method': less})
         assert found['verdict'] == verdict
 
@@ -108,7 +108,8 @@ def test_a_claim_may_be_about_the_area_under_the_curve(tmp_path, verdicts):
 
 @pytest.mark.parametrize('change, said', [
     ({'less': {'pattern': 'P33'}}, 'no run is one of {"pattern": "P33"} with the test unseen'),
-    ({'more': {'labelled': 99}}, 'no run is one of'), ({'more': {'task': 'nonsense'}}, 'no run is one of'),
+    ({'more': {'labelled': 99}}, 'no run is one of'), ({'less': {'pattern': 'default'}}, 'no run is one of'),
+    ({'more': {'task': 'nonsense'}}, 'no run is one of'),
     ({'less': {'method': 'floor'}}, 'name one of each'), ({'less': {'method': 'elsewhere'}}, 'with the test unseen'),
     ({'test': 'nowhere'}, "'nowhere'"), ({'more': {'method': 'zero'}}, "perhaps 'zero-shot'"), ({'figure': 'f1'}, "'f1'"),
     ({'less': {'best': 'test'}}, "'test'"), ({'less': {'seed': 1}}, "'seed'"), ({'claim': None}, 'claims'),
@@ -120,3 +121,10 @@ def test_a_claim_that_cannot_be_judged_is_refused_before_the_first_run(small, wr
     claim.update(change)
     with pytest.raises(UserError, match=said):
         Grid(write(dict(small, claims=[{k: v for k, v in claim.items() if v is not None}])))
+
+
+def test_a_claim_names_rows_as_the_tables_do(small, write):
+    del small['patterns']
+    side = {'method': 'few-shot', 'pattern': 'default', 'labelled': '4', 'task': 'sentiment'}
+    claim = {'claim': 'x', 'more': side, 'less': {'method': 'zero-shot', 'labelled': 0}, 'test': 'unseen'}
+    assert Grid(write(dict(small, claims=[claim]))).claims == [claim]
