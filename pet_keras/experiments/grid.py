@@ -55,9 +55,18 @@ class Grid(object):
         self.runs = self._runs(raw)
         if not self.runs:
             raise UserError('%s: no runs come out of it: a method and a checkpoint at least are needed.' % path)
+        for row in self.published:
+            self._check_shown(row)
         self.claims = listed(raw.get('claims', []))
         for claim in self.claims:
             self._check_claim(claim, '%s, claims' % path)
+
+    def _check_shown(self, row):
+        here = {run['checkpoint'] for run in self.runs}
+        side = {key: value for key, value in row.items() if key != 'checkpoint' or value in here}
+        if not any(_agrees(run, side, test) for run in self.runs
+                   for test in ([row['test']] if 'test' in row else run['data']['tests'])):
+            raise UserError('%s, published: no run is one of %s.' % (self.path, json.dumps(row, ensure_ascii=False)))
 
     def _check_claim(self, claim, where):
         check_keys(claim, _CLAIM, where)

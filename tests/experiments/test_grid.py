@@ -157,6 +157,9 @@ WRONG = {
     'no methods': ({'methods': {}}, 'no runs come out of it'),
     'published': ({'published': [{'accuracy': '84'}]}, 'has no accuracy, a number'),
     'published key': ({'published': [{'model': 'M1'}]}, "there is no 'model'"),
+    'published beside nothing': ({'published': [{'method': 'few-shoot', 'accuracy': 84, 'checkpoint': 'M1'}]},
+                                 'published: no run is one of {"method": "few-shoot", '),
+    'published for no test': ({'published': [{'test': 'b', 'accuracy': 84}]}, 'published: no run is one of {"test": "b", '),
 }
 WRONG_METHODS = {
     'no object': ('x', "'x' is not an object"),
