@@ -61,7 +61,8 @@ class MultiTaskClassifier(object):
             task.name: first.beside(task, patterns.get(task.name)) for task in tasks[1:]})
         self.checkpoint, self.transformer, self.model = first.checkpoint, first.transformer, first.model
         self.tuning, self.precision, self.dropout_rates = first.tuning, first.precision, first.dropout_rates
-        self.step, self.step_seconds, self.trained_on, self._history = None, None, {}, []  # of the last training
+        self.step, self.trained_on, self._history = None, {}, []  # of the last training
+        self.step_seconds = self.step_processor_seconds = None  # of its last epoch
 
     def _known(self, by_task):
         """A dict by task, as it is given; UserError for a task that is none of these."""

@@ -1,6 +1,15 @@
 """One training step: what it computes is the classifier's objective, the rest is Keras'."""
+import time
+
+import numpy as np
+
 from pet_keras.backend import drawn_from, keras, tf
 from pet_keras.classifiers.workers import ALONE
+
+
+def clocks():
+    """Seconds by the clock, and those that this process' threads have worked, which other programs do not lengthen."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 class Step(keras.Model):

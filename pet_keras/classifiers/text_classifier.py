@@ -49,7 +49,8 @@ class TextClassifier(Predicting):
             raise UserError('precision=%r: choose %s.' % (precision, ', '.join(PRECISIONS)))
         self.long = check_long(long)
         self.precision, self._scorer, self._offset = precision, None, np.zeros(len(self.labels))
-        self.history, self.trained_on, self.step_seconds, self.trained_with = [], {}, None, {}  # of the last training
+        self.history, self.trained_on, self.trained_with = [], {}, {}  # of the last training
+        self.step_seconds = self.step_processor_seconds = None  # of its last epoch, by the clock and of all processors
         self.step = None  # what it traced, which keeps the optimizer's variables
         self.run_eagerly = False  # scoring, as in Keras: a text or two are answered before a graph would be traced
 

@@ -3,14 +3,13 @@ import contextlib
 import itertools
 import math
 import sys
-import time
 
 import numpy as np
 
 from pet_keras.backend import precision, seeded, tf
 from pet_keras.classifiers.callbacks import Callbacks
 from pet_keras.classifiers.training_state import TrainingState
-from pet_keras.classifiers.step import Step
+from pet_keras.classifiers.step import Step, clocks
 from pet_keras.classifiers.streams import epoch_of, sizes_of, steps_of
 from pet_keras.classifiers.workers import ALONE
 from pet_keras.errors import UserError
@@ -194,13 +193,13 @@ class Trainer(object):
             streams, epoch, self.batch_size, self._lesson, self._rng)
         if self.verbose:
             print('Epoch %d/%d' % (epoch + 1, self.epochs))
-        batches, begun = self.classifier.batches(lessons, self.auxiliary_weight), time.perf_counter()
+        batches, begun = self.classifier.batches(lessons, self.auxiliary_weight), clocks()
         batches = map(self.workers.part, batches) if self.workers.count > 1 else batches
         with precision(self.classifier.precision):
             result = self.step.fit(_dataset(batches), steps_per_epoch=steps, epochs=1, shuffle=False,
                                    callbacks=self.callbacks.within(epoch),
                                    verbose=self.verbose if sys.stdout.isatty() else 2 * self.verbose)
-        self.classifier.step_seconds = (time.perf_counter() - begun) / steps
+        self.classifier.step_seconds, self.classifier.step_processor_seconds = ((clocks() - begun) / steps).tolist()
         return result.history['loss'][0]
 
     def _check(self, loss):

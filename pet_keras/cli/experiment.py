@@ -36,7 +36,8 @@ INTERVALS = """\
 Figures × 100; the interval (95 %) is of a bootstrap over texts and Student's t over runs. "Cannot be told": it holds 0."""
 
 COSTS = """\
-Medians over the runs; times are by the clock, so other work beside it makes them longer. Memory is the process' peak."""
+Medians over the runs. Times are the processors', all threads added up, so that other work beside it hardly counts: to
+learn (the passes over dev texts with it), of a step of the last epoch, and of one text. Memory is the process' peak."""
 
 
 def add_parser(commands):

@@ -184,8 +184,8 @@ def _data(data, where):
         check_keys(file, _FILE, at)
         if not isinstance(file.get('file'), str):
             raise UserError('%s: it is a file, or {file: …, leave_out: […], lines: …}.' % at)
-        if part in ('train', 'unlabelled') and len(file) > 1:
-            raise UserError('%s: leave_out and lines are for dev and tests.' % at)
+        if part == 'train' and len(file) > 1 or part == 'unlabelled' and 'leave_out' in file:
+            raise UserError('%s: leave_out is for dev and tests, and lines for these and unlabelled.' % at)
         if 'leave_out' in file:
             file = dict(file, leave_out=listed(file['leave_out']))
             check_known(file['leave_out'], parts - {part}, '%s, leave_out' % at)

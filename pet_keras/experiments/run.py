@@ -18,6 +18,7 @@ from pet_keras.classifiers.active.simulation import learn_as_asked
 from pet_keras.classifiers.calibration import NEED_TEXTS
 from pet_keras.classifiers.kinds import KINDS, class_of
 from pet_keras.classifiers.methods import arguments
+from pet_keras.classifiers.step import clocks
 from pet_keras.cloze.task import Task, shipped_tasks
 from pet_keras.errors import UserError
 from pet_keras.experiments.grid import name_of
@@ -46,14 +47,14 @@ def execute(runs, folder):
     Arguments: `runs` as Grid makes them, one, or those of a strategy that differ only in how many texts are labelled,
     the fewest first; `folder` of the data files.
     """
-    begun, trained, task = time.perf_counter(), 0., task_of(runs[-1])
+    begun, trained, task = time.perf_counter(), np.zeros(2), task_of(runs[-1])
     texts = texts_of(runs[-1], task, folder)
-    start = time.perf_counter()
+    start = clocks()
     classifier = _classifier(runs[0], task, runs[0]['patterns'][0])
     for run in _taught(classifier, runs, texts):
-        trained += time.perf_counter() - start
+        trained += clocks() - start
         yield _evaluate(classifier, run, task, texts, trained, begun)
-        begun = start = time.perf_counter()
+        begun, start = time.perf_counter(), clocks()
 
 
 def _taught(classifier, runs, texts):
@@ -74,9 +75,10 @@ def _taught(classifier, runs, texts):
 
 
 def _evaluate(classifier, run, task, texts, trained, begun):
-    """The records of a run: `trained`, seconds that it learned; `begun`, when it was."""
-    found = []
-    same = {'train_seconds': round(trained, 2), 'step_seconds': classifier.step_seconds,
+    """The records of a run: `trained`, seconds that it learned, as `clocks` gives them; `begun`, when it was."""
+    found, worked = [], {'train': round(float(trained[1]), 2) if run['learn'] else 0.,
+                         'step': classifier.step_processor_seconds}
+    same = {'train_seconds': round(float(trained[0]), 2), 'step_seconds': classifier.step_seconds,
             'parameters_trained': classifier.trained_with.get('parameters_trained', classifier.parameters_trained)
             if run['learn'] else 0,
             'resolved': _resolved(classifier), 'saved_bytes': _saved_bytes(classifier), 'left_out': texts.left_out,
@@ -95,9 +97,9 @@ def _evaluate(classifier, run, task, texts, trained, begun):
         record['tests'], scores, seconds_a_text = {}, {}, []
         for name, examples in texts.tests.items():
             classifier.predict_log_proba(examples[:1])  # what the first call takes to trace is not to be timed
-            begin = time.perf_counter()
+            begin = clocks()
             log_proba = classifier.predict_log_proba(examples).astype('float32')
-            seconds_a_text.append((time.perf_counter() - begin) / len(examples))
+            seconds_a_text.append((clocks() - begin) / len(examples))
             scores[name] = log_proba, np.array([task.labels.index(e.label) for e in examples], 'int32')
             record['tests'][name] = dict(_report(examples, log_proba, task.labels), texts=digest(examples))
         if texts.unlabelled and texts.tests and not task.candidates:
@@ -108,8 +110,9 @@ def _evaluate(classifier, run, task, texts, trained, begun):
                 record['tests'][name]['corrected'] = report['accuracy']
         classifier.offset = 0 * own
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
-        record.update(predict_seconds=round(float(np.median(seconds_a_text)), 6) if seconds_a_text else None,
-                      peak_memory=peak, seconds=round(time.perf_counter() - begun, 1))
+        seconds, predict = np.median(seconds_a_text, 0).round(6).tolist() if seconds_a_text else (None, None)
+        record.update(predict_seconds=seconds, processor_seconds=dict(worked, predict=predict), peak_memory=peak,
+                      seconds=round(time.perf_counter() - begun, 1))
         found.append((record, scores))
     return found
 

@@ -27,7 +27,8 @@ def texts_of(run, task, folder):
       n s to n (s + 1) for seed s, from the top again where the file ends; what only calibrates are the first n.
     - `leave_out` of a part: its texts that stand in the parts named ('train', 'dev', 'unlabelled', a test's name, or
       'labelled': the run's own labelled texts) too.
-    - `lines` n of a part: n of what is left, drawn once for all runs; the first n would be of one source or topic.
+    - `lines` n of a part, `unlabelled` too: n of what is left, drawn once for all runs; the first n would be of one
+      source or topic.
 
     `{seed}` in a file's name is the run's seed: a benchmark's own splits.
 
@@ -43,7 +44,7 @@ def texts_of(run, task, folder):
         if len(labelled) < run['labelled']:
             raise UserError('%s: %d of a pile of %d different texts are wanted.' % (
                 place, run['labelled'], len(labelled)))
-    unlabelled = reader.read('unlabelled') if 'unlabelled' in data else rest
+    unlabelled = reader.part('unlabelled', data['unlabelled'], [])[0] if 'unlabelled' in data else rest
     if run['unlabelled'] != 'all':
         if len(unlabelled) < run['unlabelled'] and 'unlabelled' in run['learn']:
             raise UserError('%s: %d unlabelled lines are wanted, and %d are there.' % (

@@ -62,6 +62,14 @@ def test_some_lines_of_a_part_are_the_same_for_every_seed(texts):
     assert digest(first) == digest(second) != digest(first[::-1])
 
 
+def test_unlabelled_lines_may_be_drawn_for_a_file_may_be_in_order_of_its_labels(texts, tmp_path):
+    (tmp_path / 'more.tsv').write_text(''.join('多 %d\n' % i for i in range(40)), encoding='utf-8')
+    file = {'file': 'more.tsv', 'lines': 10}
+    found = [_texts(texts({'unlabelled': given}, unlabelled=5).unlabelled) for given in ('more.tsv', file)]
+    assert found[0] == ['多 %d' % i for i in range(5)] != found[1] and len(set(found[1])) == 5
+    assert found[1] == _texts(texts({'unlabelled': file}, unlabelled=5, seed=1).unlabelled)
+
+
 def test_a_file_may_be_a_seeds_own(texts, tmp_path):
     texts()
     (tmp_path / 'dev_1.tsv').write_text('好\t1\n', encoding='utf-8')
