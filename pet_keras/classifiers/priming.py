@@ -12,12 +12,14 @@ class PrimingClassifier(AtOnce, ClozeClassifier):
     """A causal model reads some texts with their label words, then the text, and goes on: arXiv 2005.14165, section 2.
 
     `fit` draws the texts to show, each label once a round; `shown` holds them. Before each text stand as many as fit
-    without cutting it more than it would be alone: whole rounds, if one fits.
+    without cutting it more than it would be alone, in whole rounds: one label more would lean the answer its way. None
+    does before a long one.
 
     Arguments: as in ClozeClassifier, and `shot_length`, the most tokens that one text with its label takes: a longer
     text is cut. Saved are the texts that are shown; the checkpoint stays where it is.
 
-    Raises: UserError for a masked model, a `shot_length` too short for the pattern, and as ClozeClassifier does.
+    Raises: UserError for a masked model, a `shot_length` too short for the pattern, and as ClozeClassifier does; `fit`
+        where a round does not even fit before an empty text.
     """
     kind, exports = 'priming', False  # how many texts are shown depends on the one that is asked about
 
@@ -54,6 +56,9 @@ class PrimingClassifier(AtOnce, ClozeClassifier):
         rounds = [[of[n] for of in by_label] for n in range(min(map(len, by_label)))]
         self.shown = [one[k] for one in rounds for k in rng.permutation(len(one))]
         most = self._fitting(super(PrimingClassifier, self).questions(self._nothing()))
+        if not most:
+            raise UserError('A text of each of %d labels does not fit into %d tokens: make shot_length (%d) smaller or '
+                            'maxlen larger.' % (len(by_label), self.maxlen, self.shot_length))
         self.shown = self._shown[:len(most)]  # the others never stand before any text
         return {'shown': len(most)}
 
@@ -75,8 +80,8 @@ class PrimingClassifier(AtOnce, ClozeClassifier):
             if room < 0:
                 break
             shots.append(shot)
-        in_a_round = len({example.label for example in self._shown})
-        return shots[:len(shots) // in_a_round * in_a_round] if len(shots) > in_a_round else shots
+        in_a_round = len({example.label for example in self._shown}) or 1
+        return shots[:len(shots) // in_a_round * in_a_round]
 
     def _shot(self, texts, label):
         """The token ids of an example's texts with its label's first word in the blank, and `[SEP]`."""

@@ -62,6 +62,14 @@ def test_a_long_text_is_not_cut_for_the_others(primed, causal):
     assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) > 2  # the longer the text, the fewer
 
 
+def test_no_label_is_shown_more_often_than_another(primed, causal):
+    for n in range(1, 64):
+        shown = _asked(primed, '好' * n)[0].count('评价') - 1
+        assert shown % 2 == 0 and (shown or n > 20)
+    with pytest.raises(UserError, match='text of each of 2 labels does not fit into 20 tokens: make shot_length'):
+        _new(causal, maxlen=20).fit(LABELLED)
+
+
 def test_a_long_text_to_show_is_cut(causal):
     classifier = _new(causal, shot_length=10).fit([Example('房间很脏' * 9, label='负面'), Example('好' * 9, label='正面')])
     assert sum(len(classifier._shot(texts, '正面')) for texts in classifier._tokens) == 20

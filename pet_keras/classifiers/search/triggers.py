@@ -22,7 +22,7 @@ Trigger = collections.namedtuple('Trigger', 'pattern log_likelihood accuracy dev
 
 
 def search_triggers(task, labelled, checkpoint=DEFAULT, dev=(), triggers=3, template=None, candidates=10, passes=3,
-                    most=128, seed=0, verbose=0, maxlen=128, long='head', precision='float32'):
+                    most=512, seed=0, verbose=0, maxlen=128, long='head', precision='float32'):
     """Patterns whose trigger tokens make the right labels likely, as a list of Trigger, the best first.
 
     AutoPrompt, arXiv 2010.15980, section 2.2: every trigger starts as [MASK]. In turn each is exchanged: the gradient
@@ -38,7 +38,7 @@ def search_triggers(task, labelled, checkpoint=DEFAULT, dev=(), triggers=3, temp
             `template`, a pattern string whose `[unused]` tokens are the triggers.
         candidates: tokens tried in the place of one trigger.
         passes: over the triggers, at most.
-        most: of the labelled texts, drawn by `seed`, that it searches on.
+        most: of more labelled texts, so many are drawn by `seed` to search on.
         verbose: 1 prints a line for each pattern on the way.
         maxlen, long, precision: as in ClozeClassifier; of a long text in windows the first is read.
 
