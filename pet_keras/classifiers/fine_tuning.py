@@ -18,6 +18,7 @@ class FineTuningClassifier(TextClassifier):
     `train` says which others do: 'all', 'prefix', 'adapters', or an object as in ClozeClassifier. Arguments as there.
     """
     kind = 'fine-tuning'
+    least_texts = 960  # a new layer starts from nothing: 120 steps of 8 texts (arXiv 2006.05987: recipes stop too early)
     without = ('prompt_learning_rate', 'mask_rate', 'whole_words', 'auxiliary', 'auxiliary_weight', 'labelled_share',
                'unlabelled_weight')
 

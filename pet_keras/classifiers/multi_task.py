@@ -36,6 +36,7 @@ class MultiTaskClassifier(object):
     """
     kind, without = 'multi-task', ()
     objective, batches, draws = TextClassifier.objective, TextClassifier.batches, TextClassifier.draws
+    least_texts = TextClassifier.least_texts
 
     def __init__(self, tasks, checkpoint=DEFAULT, patterns=None, maxlen=128, train='all', dropout_rate=None, seed=0,
                  precision='float32', long='head', check_head=True):

@@ -32,6 +32,7 @@ class TextClassifier(Predicting):
     kind = None  # its name in files
     without = ()  # settings of a Trainer that mean nothing to it
     exports = True  # whether one graph can do what it does
+    least_texts = 0  # that it reads where no number of passes is given
 
     def __init__(self, task, checkpoint, maxlen, dropout_rate, precision='float32', long='head'):
         self.task = task if isinstance(task, Task) else Task.load(task)

@@ -25,7 +25,7 @@ class Trainer(object):
     Arguments:
         classifier: the classifier to train, in place.
         epochs: passes over the data, or over the first of several streams; None: 6, but 24 where only a prompt
-            trains and 1 without labelled texts.
+            trains, 1 without labelled texts, and with a new output layer so many that it reads 960 texts or more.
         batch_size: texts a step, of all streams together, at least one of each; None: 8 of each stream, or 16 where
             the first has more than 1,000 texts.
         accumulate: so many batches make one step: their gradients are added up, at the memory of one. It is as if
@@ -148,7 +148,8 @@ class Trainer(object):
         tuning, network = self.classifier.tuning, self.classifier.model
         labelled = any(target is not None for stream in streams for target in stream.texts.targets)
         self.learning_rate = self.learning_rate or tuning.learning_rate(labelled)
-        self.epochs, self.schedule = self.epochs or tuning.epochs(labelled), self.schedule or tuning.schedule
+        self.epochs, self.schedule = self.epochs or max(tuning.epochs(labelled), math.ceil(
+            self.classifier.least_texts / len(streams[0].texts))), self.schedule or tuning.schedule
         self.batch_size = self.accumulate * (self.batch_size or len(streams) * (
             8 if len(streams[0].texts) <= 1000 else 16))  # what a step sees
         rate, ratio = self.learning_rate, self.prompt_learning_rate and self.prompt_learning_rate / self.learning_rate

@@ -28,6 +28,13 @@ def _fit(checkpoint, seed=0, **settings):
                                            **settings))
 
 
+def test_few_texts_are_read_so_often_that_the_new_layer_learns(tiny):
+    classifier = _fit(tiny, epochs=None)
+    assert classifier.trained_with['epochs'] == 60 and classifier.evaluate(LABELLED)['accuracy'] == 100.
+    many = FineTuningClassifier(TASK, tiny, maxlen=40).fit(LABELLED * 10)
+    assert many.trained_with['epochs'] == 6
+
+
 @pytest.fixture(scope='module')
 def learned(tiny):
     return _fit(tiny, epochs=10, schedule='constant')
