@@ -42,7 +42,8 @@ def add_parser(commands):
     add('--learning-rate', type=float, help='of each model; default as in pet-keras train')
     add('--mask-rate', type=float, default=.15, help='share of text tokens masked for the auxiliary loss (default '
         '0.15; 0 leaves it out)')
-    add('--distil-epochs', type=int, help="passes of the classifier over the unlabelled texts (default 6)")
+    add('--distil-epochs', type=int, help="passes of the classifier over the unlabelled texts (default 6, more over "
+        'fewer than 160: 960 over their number)')
     add('--distil-batch-size', type=int, help='of the classifier; default as above')
     add('--distil-learning-rate', type=float, help='of the classifier; default as above')
     add('--seed', type=int, default=0, help='the same seed gives the same classifier (default 0)')
