@@ -38,8 +38,7 @@ from pet_keras import shipped_texts
 # arguments: function of (out folder, checkpoint) that gives a command's; again: what is added to go on, given the out
 # folder; result: function of the out folder that gives what must be equal; person: who uses it, given the arguments
 Command = namedtuple('Command', 'arguments again result person', defaults=[None])
-WALL = {'train_seconds', 'step_seconds', 'predict_seconds', 'seconds', 'processor_seconds',
-        'peak_memory'}
+WALL = {'train_seconds', 'step_seconds', 'predict_seconds', 'seconds', 'processor_seconds', 'peak_memory'}
 
 
 def files_of(out):

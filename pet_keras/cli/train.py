@@ -69,7 +69,8 @@ def _add_settings(parser):
         parser.add_argument(option, default=argparse.SUPPRESS, **settings)
     add('--resume', action='store_true', help='go on with the interrupted run in --out')
     add('--epochs', type=int, help='passes over the labelled texts (default 6, of a prompt 24, a prefix 16, '
-        'adapters 8; of fine-tuning more for fewer than 160 texts, 960 over their number), or over the unlabelled ones where there are no others (default 1)')
+        'adapters 8; of fine-tuning more for fewer than 160 texts, 960 over their number), or over the unlabelled ones '
+        'where there are no others (default 1)')
     add('--batch-size', type=int, help='texts a step (default 8, or 16 for more than 1,000 texts; twice that for '
         'labelled and unlabelled texts together)')
     add('--accumulate', type=int, metavar='N', help='N batches make one step, at the memory of one batch '

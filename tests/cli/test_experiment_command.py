@@ -19,8 +19,7 @@ from pet_keras.experiments.run import execute
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pet_keras.__file__)))
 TRACED = True  # real models, or many texts: graphs are worth tracing
-WALL = {'train_seconds', 'step_seconds', 'predict_seconds', 'seconds', 'processor_seconds',
-        'peak_memory'}
+WALL = {'train_seconds', 'step_seconds', 'predict_seconds', 'seconds', 'processor_seconds', 'peak_memory'}
 
 
 @pytest.fixture
