@@ -76,9 +76,8 @@ def _taught(classifier, runs, texts):
 
 def _evaluate(classifier, run, task, texts, trained, begun):
     """The records of a run: `trained`, seconds that it learned, as `clocks` gives them; `begun`, when it was."""
-    found, worked = [], {'train': round(float(trained[1]), 2) if run['learn'] else 0.,
-                         'step': classifier.step_processor_seconds}
-    same = {'train_seconds': round(float(trained[0]), 2), 'step_seconds': classifier.step_seconds,
+    found, (trained, worked) = [], trained.round(2).tolist()
+    same = {'train_seconds': trained, 'step_seconds': classifier.step_seconds,
             'parameters_trained': classifier.trained_with.get('parameters_trained', classifier.parameters_trained)
             if run['learn'] else 0,
             'resolved': _resolved(classifier), 'saved_bytes': _saved_bytes(classifier), 'left_out': texts.left_out,
@@ -111,8 +110,9 @@ def _evaluate(classifier, run, task, texts, trained, begun):
         classifier.offset = 0 * own
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
         seconds, predict = np.median(seconds_a_text, 0).round(6).tolist() if seconds_a_text else (None, None)
-        record.update(predict_seconds=seconds, processor_seconds=dict(worked, predict=predict), peak_memory=peak,
-                      seconds=round(time.perf_counter() - begun, 1))
+        record.update(predict_seconds=seconds, peak_memory=peak, seconds=round(time.perf_counter() - begun, 1),
+                      processor_seconds={'train': worked if run['learn'] else 0.,
+                                         'step': classifier.step_processor_seconds, 'predict': predict})
         found.append((record, scores))
     return found
 
